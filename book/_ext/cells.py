@@ -1,9 +1,11 @@
-"""Captioned figures made by code cells.
+"""What code cells say about themselves: captioned figures and verdicts.
 
 A cell shows a figure as two outputs: the image, whose plain-text form is its alternative text, and after it the
 caption, Markdown whose output metadata names the figure: ``{"figure": "drift"}``. A notebook front end shows the
 caption below the image; this extension hands both to MyST-NB, which makes them a numbered figure that any page can
 refer to with ``{numref}`drift```. So captions and alternative texts can carry numbers computed by the run.
+
+A cell that prints ``verified: ...`` is tagged as a verdict, for the style sheet.
 """
 
 from __future__ import annotations
@@ -16,20 +18,19 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 
 
-def is_image(output: dict) -> bool:
-    return any(mime.startswith("image/") for mime in output.get("data", {}))
-
-
 def join(text: str | list[str]) -> str:
     """The notebook format stores a text whole or as a list of lines."""
     return text if isinstance(text, str) else "".join(text)
 
 
-def caption_cell(cell: dict) -> str | None:
+def is_image(output: dict) -> bool:
+    return any(mime.startswith("image/") for mime in output.get("data", {}))
+
+
+def caption_figure(cell: dict) -> str | None:
     """Move the caption of a cell's figure from its outputs to its metadata; return what is wrong, if anything."""
-    outputs = cell.get("outputs", [])
-    images = [output for output in outputs if is_image(output)]
-    captions = [output for output in outputs if "figure" in output.get("metadata", {})]
+    images = [output for output in cell["outputs"] if is_image(output)]
+    captions = [output for output in cell["outputs"] if "figure" in output.get("metadata", {})]
     if not images and not captions:
         return None
     if len(images) != 1 or len(captions) != 1:
@@ -38,22 +39,30 @@ def caption_cell(cell: dict) -> str | None:
     alt = join(image["data"].get("text/plain", "")).strip()
     if not alt or alt.startswith("<"):
         return f"the plain-text form of a figure is its alternative text, not {alt!r}"
-    cell["outputs"] = [output for output in outputs if output is not caption]
+    cell["outputs"].remove(caption)
     figure = {"name": caption["metadata"]["figure"], "caption": join(caption["data"]["text/markdown"])}
     cell["metadata"]["mystnb"] = {"image": {"alt": alt}, "figure": figure}
     return None
 
 
-def caption_notebook(app: Sphinx, docname: str, source: list[str]) -> None:
+def tag_verdict(cell: dict) -> None:
+    printed = "".join(join(output["text"]) for output in cell["outputs"] if output.get("name") == "stdout")
+    if printed.startswith("verified:"):
+        cell["metadata"].setdefault("tags", []).append("verdict")
+
+
+def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
     if not str(app.env.doc2path(docname)).endswith(".ipynb"):
         return
     notebook = json.loads(source[0])
     for index, cell in enumerate(notebook["cells"], start=1):
-        if defect := caption_cell(cell):
-            logger.warning("cell %d: %s", index, defect, location=docname)
+        if cell["cell_type"] == "code":
+            tag_verdict(cell)
+            if defect := caption_figure(cell):
+                logger.warning("cell %d: %s", index, defect, location=docname)
     source[0] = json.dumps(notebook)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("source-read", caption_notebook)
+    app.connect("source-read", prepare)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
