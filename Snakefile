@@ -1,0 +1,51 @@
+"""The pipeline: prepared notebooks -> executed notebooks -> site. `make book` prepares them and starts it."""
+
+import sys
+from pathlib import Path
+
+CHAPTERS = sorted(path.stem for path in Path("notebooks").glob("*.ipynb"))
+
+
+def files(folder, pattern="*"):
+    return sorted(str(path) for path in Path(folder).rglob(pattern) if path.is_file())
+
+
+rule site:
+    input:
+        expand("_build/executed/{chapter}.ipynb", chapter=CHAPTERS),
+        files("book"),
+        "_config.yml",
+        "_toc.yml",
+        "requirements.lock",
+        "pipeline/stage.py",
+    output:
+        "_build/html/.nojekyll",
+    message:
+        "site: building _build/html"
+    params:
+        python=sys.executable,
+    shell:
+        "{params.python:q} -m pipeline.stage {CHAPTERS:q}"
+
+
+rule executed:
+    input:
+        expand("_build/executed/{chapter}.ipynb", chapter=CHAPTERS),
+
+
+rule execute:
+    input:
+        "_build/prepared/{chapter}.ipynb",
+        files("wnlib", "*.py"),
+        "requirements.lock",
+        "pipeline/execute.py",
+        "pipeline/notebooks.py",
+        "pipeline/environment.py",
+    output:
+        "_build/executed/{chapter}.ipynb",
+    message:
+        "{wildcards.chapter}: executing"
+    params:
+        python=sys.executable,
+    shell:
+        "{params.python:q} -m pipeline.execute {wildcards.chapter:q}"

@@ -1,0 +1,51 @@
+"""Build the book or a part of it: ``python -m pipeline.build [SNAKEMAKE ARGUMENTS]``, settings in ``PARAMS``.
+
+Refuses wrong settings before anything runs, writes each notebook as it is to run, hands over to Snakemake.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from pipeline.notebooks import chapters, cleared, write
+from pipeline.parameters import ParameterError, applied, cell_of, declared
+
+BUILD = Path("_build")
+
+
+def prepare(settings: str) -> None:
+    """Write each notebook as it is to run; an unchanged one keeps its time and so is not run again."""
+    known = declared()
+    wanted = applied(known, settings)
+    for name, notebook in chapters().items():
+        prepared = cleared(notebook)
+        if wanted[name] != known[name]:
+            cell_of(prepared)["source"] = "\n".join(map(str, wanted[name]))
+        write(BUILD / "prepared" / f"{name}.ipynb", prepared)
+
+
+def main() -> None:
+    BUILD.mkdir(exist_ok=True)
+    # The system drops this lock with the process, however it ends; Snakemake's own would outlive a kill.
+    lock = os.open(BUILD / "lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit("another build is running in this folder") from None
+    try:
+        prepare(os.environ.get("PARAMS", ""))
+    except ParameterError as error:
+        raise SystemExit(str(error)) from None
+    shutil.rmtree(BUILD / "running", ignore_errors=True)
+    os.set_inheritable(lock, True)
+    command = [sys.executable, "-m", "snakemake", "--nolock", "--rerun-incomplete", "--keep-going"]
+    command += ["--cores", "all", "--quiet", "host", "reason"]
+    os.execv(sys.executable, command + sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

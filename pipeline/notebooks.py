@@ -1,0 +1,57 @@
+"""Reading and writing notebooks so that the same content is the same bytes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+Notebook = dict[str, Any]
+
+
+def read(path: Path) -> Notebook:
+    notebook: Notebook = nbformat.read(path, as_version=4)
+    return notebook
+
+
+def chapters() -> dict[str, Notebook]:
+    """The book's notebooks by name, in alphabetical order."""
+    return {path.stem: read(path) for path in sorted(Path("notebooks").glob("*.ipynb"))}
+
+
+def stable(notebook: Notebook) -> Notebook:
+    """``notebook`` without what two runs of the same code differ in: times, versions, papermill's traces."""
+    metadata = {key: value for key, value in notebook["metadata"].items() if key != "papermill"}
+    metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    return {**notebook, "metadata": metadata, "cells": [_stable_cell(cell) for cell in notebook["cells"]]}
+
+
+def _stable_cell(cell: Notebook) -> Notebook:
+    kept = {key: value for key, value in cell["metadata"].items() if key not in ("execution", "papermill")}
+    if kept.get("tags") == []:  # papermill gives every cell tags
+        del kept["tags"]
+    return {**cell, "metadata": kept}
+
+
+def cleared(notebook: Notebook) -> Notebook:
+    """``notebook`` as it is before any run."""
+    cells = [
+        {**cell, "outputs": [], "execution_count": None} if cell["cell_type"] == "code" else cell
+        for cell in stable(notebook)["cells"]
+    ]
+    return {**stable(notebook), "cells": cells}
+
+
+def write(path: Path, notebook: Notebook) -> bool:
+    """Write ``notebook`` to ``path`` at once, only where that changes the file; whether it did."""
+    text = nbformat.writes(nbformat.from_dict(notebook)) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    return True

@@ -1,0 +1,53 @@
+"""Build the site from the executed notebooks: ``python -m pipeline.stage NAME...``.
+
+The sources are copied next to the executed notebooks, so that the work tree stays as it is, and the site
+takes its place only when it is complete.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.environment import ENVIRONMENT
+
+BUILD = Path("_build")
+STAGE = BUILD / "stage"
+
+
+def stage(names: list[str]) -> None:
+    shutil.rmtree(STAGE, ignore_errors=True)
+    shutil.copytree("book", STAGE / "book")
+    (STAGE / "notebooks").mkdir()
+    for name in names:
+        shutil.copy(BUILD / "executed" / f"{name}.ipynb", STAGE / "notebooks")
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(name, STAGE)
+
+
+def build() -> Path:
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [str(program), "build", str(STAGE), "-W", "--keep-going", "-q"]
+    # warnings and errors come on the other stream
+    if subprocess.run(command, stdout=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT}).returncode:
+        raise SystemExit("the site was not built: see the warnings above")
+    return STAGE / "_build" / "html"
+
+
+def publish(site: Path) -> None:
+    """Swap ``site`` in for the present one."""
+    present, previous = BUILD / "html", BUILD / "previous"
+    (site / ".nojekyll").touch()
+    shutil.rmtree(previous, ignore_errors=True)
+    if present.exists():
+        present.rename(previous)
+    site.rename(present)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    stage(sys.argv[1:])
+    publish(build())
