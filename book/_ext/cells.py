@@ -1,9 +1,9 @@
 """What code cells say about themselves: captioned figures and verdicts.
 
-A cell shows a figure as two outputs: the image, whose plain-text form is its alternative text, and after it the
-caption, Markdown whose output metadata names the figure: ``{"figure": "drift"}``. A notebook front end shows the
-caption below the image; this extension hands both to MyST-NB, which makes them a numbered figure that any page can
-refer to with ``{numref}`drift```. So captions and alternative texts can carry numbers computed by the run.
+A cell shows a figure as two outputs: the image, whose plain-text form is its alternative text, and after it
+the caption, Markdown whose output metadata names the figure: ``{"figure": "drift"}``. A notebook front end
+shows the caption below the image; this extension hands both to MyST-NB, which makes them a numbered figure
+that any page can refer to with ``{numref}`drift```. So both texts can carry numbers that the run computed.
 
 A cell that prints ``verified: ...`` is tagged as a verdict, for the style sheet.
 """
@@ -28,7 +28,7 @@ def is_image(output: dict) -> bool:
 
 
 def caption_figure(cell: dict) -> str | None:
-    """Move the caption of a cell's figure from its outputs to its metadata; return what is wrong, if anything."""
+    """Move the caption of a cell's figure from its outputs to its metadata; return the defect, if any."""
     images = [output for output in cell["outputs"] if is_image(output)]
     captions = [output for output in cell["outputs"] if "figure" in output.get("metadata", {})]
     if not images and not captions:
