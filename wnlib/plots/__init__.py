@@ -1,0 +1,1 @@
+"""The book's figures: one style (`style`), one module a chapter, one function a figure."""

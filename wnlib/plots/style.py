@@ -1,0 +1,72 @@
+"""One style for all figures, and the way a chapter shows one.
+
+Figures are vector graphics, 4.8 inches wide with panels stacked, so that the smallest text stays legible on a phone.
+Colours are Okabe and Ito's, which colour-blind readers can tell apart; flows differ in line style as well.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from cycler import cycler
+from IPython.display import display
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#000000",
+    "#6E6E6E",
+)
+PLAIN = {"color": RED, "linestyle": "--"}
+NORMALIZED = {"color": BLUE, "linestyle": "-"}
+THEORY = {"color": BLACK, "linestyle": ":", "linewidth": 1.6}
+DEPTHS = {1: GREY, 2: BLUE, 3: RED, 4: GREEN, 5: PURPLE, 6: ORANGE}
+
+STYLE: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.prop_cycle": cycler(color=[BLUE, RED, GREEN, ORANGE, PURPLE, SKY]),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 11,
+    "figure.constrained_layout.use": True,
+    "figure.figsize": (4.8, 3.3),
+    "font.size": 11,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 10,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "mathtext.fontset": "cm",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "wnlib",
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The book's style, for the figures made inside."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
+        yield
+
+
+def show(figure: Figure, name: str, alt: str, caption: str) -> None:
+    """Display a figure, with its alternative text, above its caption (MyST Markdown); pages refer to it by `name`."""
+    buffer = io.StringIO()
+    with styled():
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    display({"image/svg+xml": buffer.getvalue(), "text/plain": alt}, raw=True)
+    display({"text/markdown": caption}, raw=True, metadata={"figure": name})

@@ -1,0 +1,239 @@
+r"""Sparse recovery from linear measurements, and its convex reference solution.
+
+A problem is the pair $(A, y)$ of an $M \times N$ matrix and a vector of $M$ measurements $y = A w$ of unknown
+nonnegative weights $w$. Basis pursuit, $Q = \min\{\|z\|_1 : A z = y,\ z \ge 0\}$, is what every gradient flow in this
+book is compared with.
+
+Signed weights are nonnegative weights of the doubled problem $[A, -A]$ (see `Problem.doubled`), so that one theory
+and one code serve both.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, linalg, optimize
+
+from wnlib import _checks as check
+from wnlib._checks import Array
+
+FEASIBILITY = 1e-9  # relative residual above which y is said to have no interpolant
+
+
+class InfeasibleError(ValueError):
+    """The measurements have no interpolant of the kind that was asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    r"""Least squares $\tfrac12\|A w - y\|^2$ with an interpolant.
+
+    `A` has shape (M, N), `y` shape (M,), `truth` (N,) or None: the weights that made `y`, for recovery errors only.
+    Arrays are copied to float64 and made read-only. Raises ValueError for a wrong shape or a NaN, and InfeasibleError
+    if `y` is not in the range of `A`.
+    """
+
+    A: Array
+    y: Array
+    truth: Array | None = None
+
+    def __post_init__(self) -> None:
+        A = check.array("A", self.A, (None, None))
+        y = check.array("y", self.y, (A.shape[0],))
+        object.__setattr__(self, "A", A)
+        object.__setattr__(self, "y", y)
+        if self.truth is not None:
+            object.__setattr__(self, "truth", check.array("truth", self.truth, (A.shape[1],)))
+        if not self._solved_by(self.truth):
+            self._require_interpolant(linalg.lstsq(A, y)[0], "y must lie in the range of A")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(M, N): measurements and weights."""
+        return self.A.shape[0], self.A.shape[1]
+
+    @cached_property
+    def row_basis(self) -> Array:
+        """Orthonormal basis of row(A), shape (N, rank): the directions in which the forces point."""
+        return linalg.orth(self.A.T)
+
+    @property
+    def rank(self) -> int:
+        """Numerical rank of A."""
+        return self.row_basis.shape[1]
+
+    @cached_property
+    def kernel(self) -> Array:
+        """Orthonormal basis of ker A, shape (N, N - rank): the directions in which nothing pushes."""
+        return linalg.null_space(self.A)
+
+    def residual(self, weights: Array) -> Array:
+        """y - A w for weights of shape (..., N); shape (..., M)."""
+        return self.y - weights @ self.A.T
+
+    def loss(self, weights: Array) -> Array:
+        """Square loss 1/2 ||A w - y||^2 for weights of shape (..., N); shape (...)."""
+        return 0.5 * np.sum(self.residual(weights) ** 2, axis=-1)
+
+    def require_nonnegative_interpolant(self) -> None:
+        """Raise InfeasibleError, with the least-squares residual, unless some w >= 0 has A w = y."""
+        if self.truth is None or self.truth.min() < 0 or not self._solved_by(self.truth):
+            _ = self._nonnegative_interpolant
+
+    def doubled(self) -> "Problem":
+        """The positive problem on [A, -A], of shape (M, 2N): signed weights w = w[:N] - w[N:]."""
+        truth = self.truth
+        split = None if truth is None else np.concatenate([np.maximum(truth, 0), np.maximum(-truth, 0)])
+        return Problem(np.hstack([self.A, -self.A]), self.y, split)
+
+    @cached_property
+    def _nonnegative_interpolant(self) -> Array:
+        weights, _ = optimize.nnls(self.A, self.y, maxiter=30 * self.shape[1])
+        self._require_interpolant(weights, "y must have a nonnegative interpolant (some w >= 0 with A w = y)")
+        return weights
+
+    def _solved_by(self, weights: Array | None) -> bool:
+        return weights is not None and bool(linalg.norm(self.residual(weights)) <= FEASIBILITY * linalg.norm(self.y))
+
+    def _require_interpolant(self, best: Array, requirement: str) -> None:
+        if not self._solved_by(best):
+            residual = linalg.norm(self.residual(best))
+            raise InfeasibleError(
+                f"{requirement}, got least-squares residual {residual:.3g} "
+                f"(relative {residual / linalg.norm(self.y):.3g})"
+            )
+
+    @classmethod
+    def gaussian(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
+        """Entries N(0, 1/m): columns of expected unit norm. Weights: see `planted`."""
+        return cls.planted(lambda rng: rng.standard_normal((m, n)) / np.sqrt(m), m, n, sparsity, seed, signed)
+
+    @classmethod
+    def rademacher(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
+        """Entries +-1/sqrt(m) with equal probability: columns of unit norm. Weights: see `planted`."""
+        return cls.planted(lambda rng: rng.choice([-1.0, 1.0], (m, n)) / np.sqrt(m), m, n, sparsity, seed, signed)
+
+    @classmethod
+    def dct(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
+        """`m` random rows of the orthonormal cosine transform (DCT-II), times sqrt(n/m). Weights: see `planted`.
+
+        The constant row is never drawn: it would measure the sum of the weights, hence their l1 norm, directly.
+        """
+        return cls.planted(
+            lambda rng: _random_rows(fft.dct(np.eye(n), axis=0, norm="ortho"), m, rng),
+            m,
+            n,
+            sparsity,
+            seed,
+            signed,
+        )
+
+    @classmethod
+    def fourier(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
+        """`m` random rows of the real orthonormal Fourier basis, times sqrt(n/m). Weights: see `planted`.
+
+        The constant row is never drawn, for the reason given at `dct`.
+        """
+        return cls.planted(lambda rng: _random_rows(_real_fourier(n), m, rng), m, n, sparsity, seed, signed)
+
+    @classmethod
+    def planted(
+        cls,
+        matrix: Callable[[np.random.Generator], Array],
+        m: int,
+        n: int,
+        sparsity: int,
+        seed: int = 0,
+        signed: bool = False,
+    ) -> Self:
+        """`matrix(rng)` of shape (m, n), 1 <= m < n, with y made by `sparsity` nonzero weights, uniform on [1/2, 3/2].
+
+        Their places are uniform. With `signed`, each sign is a fair coin and the problem returned is the doubled one,
+        of shape (m, 2n). The same `seed` gives the same problem on every machine.
+        """
+        n = check.integer("n", n, least=2)
+        m = check.integer("m", m, least=1, most=n - 1)
+        sparsity = check.integer("sparsity", sparsity, least=1, most=n)
+        rng = np.random.default_rng(check.integer("seed", seed, least=0))
+        A = matrix(rng)
+        truth = np.zeros(n)
+        truth[rng.choice(n, sparsity, replace=False)] = rng.uniform(0.5, 1.5, sparsity)
+        if not signed:
+            return cls(A, A @ truth, truth)
+        truth *= rng.choice([-1.0, 1.0], n)
+        return cls(np.hstack([A, -A]), A @ truth, np.concatenate([np.maximum(truth, 0), np.maximum(-truth, 0)]))
+
+
+def _random_rows(basis: Array, m: int, rng: np.random.Generator) -> Array:
+    n = len(basis)
+    return basis[rng.choice(np.arange(1, n), m, replace=False)] * np.sqrt(n / m)
+
+
+def _real_fourier(n: int) -> Array:
+    """Rows: the constant, then cosine and sine of each frequency, orthonormal; shape (n, n)."""
+    spectrum = fft.rfft(np.eye(n), axis=0, norm="ortho")
+    paired = np.sqrt(2) * spectrum[1 : (n + 1) // 2]
+    alternating = spectrum[n // 2 :].real if n % 2 == 0 else np.empty((0, n))
+    return np.concatenate([spectrum[:1].real, paired.real, paired.imag, alternating])
+
+
+@dataclass(frozen=True, eq=False)
+class BasisPursuit:
+    r"""A minimiser of $\|z\|_1$ over $A z = y,\ z \ge 0$ and the certificate that it is one.
+
+    weights   (N,), the minimiser
+    dual      (M,), feasible: $A^\top \nu \le 1$, so that $\langle y, \nu\rangle \le Q$ bounds the optimum rigorously
+    value     $Q$, the l1 norm of the weights
+    gap       value - <y, dual>: how far from optimal the weights can be, whatever the solver did
+    residual  ||A z - y|| / ||y|| (0 if y = 0)
+    """
+
+    weights: Array
+    dual: Array
+    value: float
+    gap: float
+    residual: float
+
+
+def basis_pursuit(problem: Problem) -> BasisPursuit:
+    """Solve basis pursuit by linear programming (HiGHS), then polish on the support to machine precision.
+
+    The linear program is solved for y / max|y| and A / max|A|, so that the solver's absolute tolerances are relative.
+    Raises InfeasibleError if y has no nonnegative interpolant.
+    """
+    problem.require_nonnegative_interpolant()
+    A, y = problem.A, problem.y
+    y_unit, A_unit = np.abs(y).max(), np.abs(A).max()
+    if y_unit == 0:
+        return BasisPursuit(np.zeros(A.shape[1]), np.zeros(A.shape[0]), 0.0, 0.0, 0.0)
+    program = optimize.linprog(
+        np.ones(A.shape[1]),
+        A_eq=A / A_unit,
+        b_eq=y / y_unit,
+        method="highs",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    if program.status != 0:
+        raise RuntimeError(f"the linear program did not finish: {program.message}")
+    weights, support = _polish_weights(problem, program.x * (y_unit / A_unit))
+    dual = program.eqlin.marginals / A_unit
+    dual = dual + linalg.lstsq(A[:, support].T, 1 - A[:, support].T @ dual)[0]
+    dual /= max(1.0, (A.T @ dual).max())
+    value = float(weights.sum())
+    return BasisPursuit(
+        weights=weights,
+        dual=dual,
+        value=value,
+        gap=value - float(y @ dual),
+        residual=float(linalg.norm(problem.residual(weights)) / linalg.norm(y)),
+    )
+
+
+def _polish_weights(problem: Problem, weights: Array) -> tuple[Array, NDArray[np.bool_]]:
+    support = weights > 1e-9 * weights.max()
+    polished = np.zeros_like(weights)
+    polished[support] = weights[support] + linalg.lstsq(problem.A[:, support], problem.residual(weights * support))[0]
+    return (polished if polished.min() >= 0 else weights), support
