@@ -43,7 +43,7 @@ def main() -> None:
     shutil.rmtree(BUILD / "running", ignore_errors=True)
     os.set_inheritable(lock, True)
     command = [sys.executable, "-m", "snakemake", "--nolock", "--rerun-incomplete", "--keep-going"]
-    command += ["--cores", "all", "--quiet", "host", "reason"]
+    command += ["--quiet", "host", "reason", "--cores", "all"]
     os.execv(sys.executable, command + sys.argv[1:])
 
 

@@ -44,8 +44,8 @@ def execute(name: str) -> None:
     except PapermillExecutionError as error:
         cell, what = error.cell_index, "\n".join(error.traceback)
     except DeadKernelError:
-        counts = [cell.get("execution_count", 0) for cell in read(running)["cells"]]
-        cell, what = counts.index(None), "the kernel died; it may have run out of memory"
+        started = [cell["metadata"]["papermill"]["start_time"] is not None for cell in read(running)["cells"]]
+        cell, what = sum(started) - 1, "the kernel died; it may have run out of memory"
     else:
         write(BUILD / "executed" / f"{name}.ipynb", stable(read(running)))
         running.unlink()

@@ -45,13 +45,19 @@ def cleared(notebook: Notebook) -> Notebook:
     return {**stable(notebook), "cells": cells}
 
 
+def text_of(notebook: Notebook) -> str:
+    """The file's content: sorted keys, one line for each line of source."""
+    text: str = nbformat.writes(nbformat.from_dict(notebook))
+    return text + "\n"
+
+
 def write(path: Path, notebook: Notebook) -> bool:
     """Write ``notebook`` to ``path`` at once, only where that changes the file; whether it did."""
-    text = nbformat.writes(nbformat.from_dict(notebook)) + "\n"
+    text = text_of(notebook)
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
+    partial.write_text(text, encoding="utf-8", newline="\n")
     partial.replace(path)
     return True

@@ -7,7 +7,7 @@ A notebook declares its parameters in its one code cell tagged ``parameters``, a
     ensemble: str = "gaussian"  # gaussian|rademacher: distribution of the measurements
 
 A domain is an inclusive range ``lo..hi`` or a list of alternatives ``a|b|c``. The cell is read, never run, so
-that wrong ``PARAMS`` are refused before anything is executed. ``python -m pipeline.parameters`` prints a table.
+that wrong ``PARAMS`` are refused before anything runs. ``python -m pipeline.parameters`` prints a table.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from pipeline.environment import ENVIRONMENT
@@ -29,7 +30,7 @@ def stage(names: list[str]) -> None:
 
 
 def build() -> Path:
-    program = Path(sys.executable).with_name("jupyter-book")
+    program = Path(sysconfig.get_path("scripts"), "jupyter-book")
     command = [str(program), "build", str(STAGE), "-W", "--keep-going", "-q"]
     # warnings and errors come on the other stream
     if subprocess.run(command, stdout=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT}).returncode:
