@@ -9,9 +9,7 @@ from wnlib import Flow, GradientFlow, Polar, Problem, ScheduledWeightNormFlow, W
 from wnlib._checks import Array
 
 DEPTHS = (1, 2, 3, 4, 5)
-FLOWS: list[Flow] = [GradientFlow(L) for L in DEPTHS] + [
-    WeightNormFlow(L, 1.5, radial_rate=0.7) for L in DEPTHS
-]
+FLOWS: list[Flow] = [GradientFlow(L) for L in DEPTHS] + [WeightNormFlow(L, 1.5, radial_rate=0.7) for L in DEPTHS]
 
 
 def name(value: object) -> str:
@@ -48,7 +46,7 @@ def start(flow: Flow, n: int, scale: float = 0.8, seed: int = 0) -> Polar:
 
 
 def duplicated(problem: Problem) -> Problem:
-    """The same problem with every measurement and the first three columns repeated: twice the rows, no more rank."""
+    """The same problem with every measurement, and then the first three columns, repeated: no more rank."""
     A = np.vstack([problem.A, problem.A])
     return Problem(np.hstack([A, A[:, :3]]), np.tile(problem.y, 2))
 

@@ -51,9 +51,7 @@ def test_gradient_flow_descends_the_loss_of_its_factors(depth: int) -> None:
 
 @pytest.mark.parametrize("radial_rate", [1.0, 0.3])
 @pytest.mark.parametrize(("depth", "scale"), [(1, -0.9), *((L, 0.9) for L in DEPTHS)])
-def test_weight_normalization_moves_radius_and_direction(
-    depth: int, scale: float, radial_rate: float
-) -> None:
+def test_weight_normalization_moves_radius_and_direction(depth: int, scale: float, radial_rate: float) -> None:
     flow = WeightNormFlow(depth, 2.5, radial_rate)
     point = start(flow, 9, scale)
     d_r, d_u = factors_velocity(flow, point)
@@ -85,9 +83,7 @@ def test_magnified_coordinates_move_along_the_plain_field(flow: Flow) -> None:
     eta_u = r**-2 if isinstance(flow, GradientFlow) else flow.ratio * flow.radial_rate
     kappa = eta_u * r**L * (np.linalg.norm(z) ** (2 - L))
     p = PROBLEM.A.T @ PROBLEM.residual(point.weights(L))
-    assert (
-        error(derivative(lambda h: magnified(pushed(flow, point, h))), kappa * L * p * z ** (L - 1)) <= 1e-9
-    )
+    assert error(derivative(lambda h: magnified(pushed(flow, point, h))), kappa * L * p * z ** (L - 1)) <= 1e-9
     np.testing.assert_allclose(flow.angular_rate(r), eta_u, rtol=1e-15)
     np.testing.assert_allclose(np.exp(flow.log_magnification(r)), np.linalg.norm(z), rtol=1e-13)
     np.testing.assert_allclose(flow.radius(flow.log_magnification(r)), r, rtol=1e-14)
@@ -98,9 +94,7 @@ def test_gradient_flow_is_the_weight_normalized_flow_of_ratio_one_over_squared_r
     plain = GradientFlow(depth)
     point = start(plain, 9, 1.3)
     normalized = WeightNormFlow(depth, ratio=1.3**-2)
-    for found, wanted in zip(
-        factors_velocity(plain, point), factors_velocity(normalized, point), strict=True
-    ):
+    for found, wanted in zip(factors_velocity(plain, point), factors_velocity(normalized, point), strict=True):
         assert error(np.atleast_1d(found), np.atleast_1d(wanted)) <= 1e-9
 
 

@@ -25,12 +25,12 @@ from wnlib.problem import Problem
 class MirrorMap(ABC):
     """The map w -> theta = grad Phi(w) of a flow, its inverse, and the divergence they define.
 
-    `reference` is the radius that sets the unit of the dual variable (module docstring). Points are `Polar`; weights,
-    theta have shape (..., N); potentials, divergences and rates have shape (...).
+    `reference` is the radius that sets the unit of the dual variable (module docstring), or one radius for each point.
+    Points are `Polar`; weights, theta have shape (..., N); potentials, divergences and rates have shape (...).
     """
 
     flow: Flow
-    reference: float
+    reference: float | Array
 
     def log_magnified(self, point: Polar) -> Array:
         r"""$\log |z|$, minus $\sigma(r_0)$: finite where z itself would overflow."""
@@ -44,7 +44,7 @@ class MirrorMap(ABC):
         if L == 1:
             return point.sign * np.exp(log_z)
         if L == 2:
-            return log_z + self.unit
+            return log_z + self.unit[..., None]
         return -np.exp((2 - L) * log_z) / (L - 2)
 
     def gradient(self, point: Polar) -> Array:
@@ -62,7 +62,7 @@ class MirrorMap(ABC):
             if L == 1:
                 log_z = np.log(np.abs(theta))
             elif L == 2:
-                log_z = theta - self.unit
+                log_z = theta - self.unit[..., None]
             else:
                 log_z = -np.log(-(L - 2) * theta) / (L - 2)
         log_norm = 0.5 * logsumexp(2 * log_z, axis=-1)
@@ -89,18 +89,18 @@ class MirrorMap(ABC):
         Infinite where it exceeds the largest float in the present units, never NaN.
         """
         L = self.flow.depth
-        # In these units no term of the divergence can overflow; its value in ours can.
-        safe = replace(self, reference=_safe_reference(L, point.radius, radius_of(target, L)))
+        # Each point has a unit in which no term of its divergence overflows; the value in our unit can.
+        safe = replace(self, reference=_safe_reference(L, np.abs(point.radius), radius_of(target, L)))
         weights = point.weights(L)
         linear = np.sum(safe.gradient(point) * (target - weights), axis=-1)
         divergence = safe.potential(target) - safe.potential(weights) - linear
-        with np.errstate(over="ignore"):
-            return np.maximum(divergence, 0) * np.exp((2 - L) * (safe.unit - self.unit))
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.exp(np.log(np.maximum(divergence, 0)) + (2 - L) * (safe.unit - self.unit))
 
     @property
-    def unit(self) -> float:
+    def unit(self) -> Array:
         r"""$\sigma(r_0)$ at the reference radius."""
-        return float(self.flow.log_magnification(np.abs(np.asarray(self.reference))))
+        return np.asarray(self.flow.log_magnification(np.abs(np.asarray(self.reference))))
 
 
 class PlainMirrorMap(MirrorMap):
@@ -134,7 +134,7 @@ class MagnifiedMirrorMap(MirrorMap):
         return (L / 2) / (L - 2) * tail
 
 
-def mirror_map(flow: Flow, reference: float) -> MirrorMap:
+def mirror_map(flow: Flow, reference: float | Array) -> MirrorMap:
     """The mirror map of a flow, with dual quantities in units set by the reference radius (nonzero)."""
     if isinstance(flow, GradientFlow):
         return PlainMirrorMap(flow, reference)
@@ -185,7 +185,8 @@ def invariant_drift(flow: Flow, problem: Problem, points: Polar) -> Array:
     return np.linalg.norm(drift, axis=-1) / scale
 
 
-def _safe_reference(depth: int, *radii: Array) -> float:
-    """The radius in whose units no dual variable at any of the given radii overflows."""
-    sizes = np.concatenate([np.ravel(np.abs(r)) for r in radii])
-    return float(sizes.max() if depth == 1 else sizes[sizes > 0].min())
+def _safe_reference(depth: int, radius: Array, target_radius: Array) -> Array:
+    """For each point, the one of the two radii at which the dual variable is larger."""
+    if depth == 1:
+        return np.maximum(radius, target_radius)
+    return np.where(target_radius > 0, np.minimum(radius, target_radius), radius)
