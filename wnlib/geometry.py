@@ -90,12 +90,16 @@ class MirrorMap(ABC):
         """
         L = self.flow.depth
         # Each point has a unit in which no term of its divergence overflows; the value in our unit can.
-        safe = replace(self, reference=_safe_reference(L, np.abs(point.radius), radius_of(target, L)))
+        safe = replace(self, reference=self._safe_reference(np.abs(point.radius), radius_of(target, L)))
         weights = point.weights(L)
         linear = np.sum(safe.gradient(point) * (target - weights), axis=-1)
         divergence = safe.potential(target) - safe.potential(weights) - linear
         with np.errstate(divide="ignore", over="ignore"):
             return np.exp(np.log(np.maximum(divergence, 0)) + (2 - L) * (safe.unit - self.unit))
+
+    @abstractmethod
+    def _safe_reference(self, radius: Array, target_radius: Array) -> Array:
+        """For each point, a radius in whose unit no term of its divergence overflows."""
 
     @property
     def unit(self) -> Array:
@@ -113,6 +117,9 @@ class PlainMirrorMap(MirrorMap):
         if L == 2:
             return 0.5 * np.sum(xlogy(weights, weights) - weights, axis=-1)
         return -(L / 2) / (L - 2) * np.sum(weights ** (2 / L), axis=-1) * self.reference ** (L - 2)
+
+    def _safe_reference(self, radius: Array, target_radius: Array) -> Array:
+        return radius
 
 
 class MagnifiedMirrorMap(MirrorMap):
@@ -132,6 +139,9 @@ class MagnifiedMirrorMap(MirrorMap):
         rho = np.sum(weights ** (2 / L), axis=-1)
         tail = scaled_upper_gamma(L, decay * rho) * np.exp((L - 2) * self.unit - decay * rho) / decay ** (L / 2)
         return (L / 2) / (L - 2) * tail
+
+    def _safe_reference(self, radius: Array, target_radius: Array) -> Array:
+        return (np.maximum if self.flow.depth == 1 else np.minimum)(radius, target_radius)
 
 
 def mirror_map(flow: Flow, reference: float | Array) -> MirrorMap:
@@ -183,10 +193,3 @@ def invariant_drift(flow: Flow, problem: Problem, points: Polar) -> Array:
     change = theta - first
     drift = change - (change @ problem.row_basis) @ problem.row_basis.T
     return np.linalg.norm(drift, axis=-1) / scale
-
-
-def _safe_reference(depth: int, radius: Array, target_radius: Array) -> Array:
-    """For each point, the one of the two radii at which the dual variable is larger."""
-    if depth == 1:
-        return np.maximum(radius, target_radius)
-    return np.where(target_radius > 0, np.minimum(radius, target_radius), radius)
