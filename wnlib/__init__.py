@@ -5,17 +5,22 @@ flow = WeightNormFlow(depth=2, ratio=10)
 trajectory = integrate(flow, problem, flow.start(60, scale=1.0), t_end=100)
 """
 
+from wnlib.bounds import mass_bound
 from wnlib.flows import Flow, GradientFlow, Polar, ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.geometry import MirrorMap, invariant_drift, invariants, mirror_map, radius_of
+from wnlib.limit import CollapseError, Limit, LimitError, collapses, limit
 from wnlib.problem import BasisPursuit, InfeasibleError, Problem, basis_pursuit
 from wnlib.trajectory import IntegrationError, Trajectory, integrate
 
 __all__ = [
     "BasisPursuit",
+    "CollapseError",
     "Flow",
     "GradientFlow",
     "InfeasibleError",
     "IntegrationError",
+    "Limit",
+    "LimitError",
     "MirrorMap",
     "Polar",
     "Problem",
@@ -23,9 +28,12 @@ __all__ = [
     "Trajectory",
     "WeightNormFlow",
     "basis_pursuit",
+    "collapses",
     "integrate",
     "invariant_drift",
     "invariants",
+    "limit",
+    "mass_bound",
     "mirror_map",
     "radius_of",
 ]

@@ -119,6 +119,10 @@ class Flow(ABC):
         """The r >= 0 with the given log-magnification; NaN where there is none."""
 
     @abstractmethod
+    def relative_rate(self, radius: Array) -> Array:
+        r"""The ratio $\eta_u / \eta_r$ of the learning rates of direction and radius, at the given radius."""
+
+    @abstractmethod
     def angular_rate(self, radius: Array) -> Array:
         r"""The learning rate $\eta_u$ of the direction at the given radius."""
 
@@ -139,16 +143,17 @@ class Flow(ABC):
 class GradientFlow(Flow):
     """Gradient flow on x, at unit learning rate. The state is log x, or x itself at depth 1."""
 
-    radial_rate = 1.0
-
     def log_magnification(self, radius: Array) -> Array:
         return np.log(radius)
 
     def radius(self, log_magnification: Array) -> Array:
         return np.exp(log_magnification)
 
+    def relative_rate(self, radius: Array) -> Array:
+        return np.power(radius, -2.0)
+
     def angular_rate(self, radius: Array) -> Array:
-        return radius**-2.0
+        return self.relative_rate(radius)
 
     def encode(self, start: Polar) -> Array:
         if self.depth == 1:
@@ -171,7 +176,7 @@ class GradientFlow(Flow):
 
 @dataclass(frozen=True)
 class WeightNormFlow(Flow):
-    r"""Gradient flow on polar coordinates (r, u), with learning rates $\eta_r$ = radial_rate, $\eta_u = c\,\eta_r$, c = ratio.
+    r"""Gradient flow on polar coordinates (r, u): $\eta_r$ is `radial_rate`, $\eta_u = c\,\eta_r$ with c = `ratio`.
 
     The state is (log r, log u), or (r, u) itself at depth 1, where r may change sign.
     """
@@ -197,8 +202,11 @@ class WeightNormFlow(Flow):
         with np.errstate(invalid="ignore"):
             return np.sqrt(2 * log_magnification / self.ratio)
 
+    def relative_rate(self, radius: Array) -> Array:
+        return np.full_like(radius, self.ratio)
+
     def angular_rate(self, radius: Array) -> Array:
-        return np.full_like(radius, self.ratio * self.radial_rate)
+        return self.radial_rate * self.relative_rate(radius)
 
     def encode(self, start: Polar) -> Array:
         if self.depth == 1:

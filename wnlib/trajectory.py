@@ -171,6 +171,7 @@ class _Segment:
                 atol=rtol,
                 events=[_Terminal(event) for event in events],
                 dense_output=True,
+                first_step=_first_step(velocity(interval[0], state), interval),
                 **options,
             )
         if not result.success or not np.isfinite(result.y).all():
@@ -179,6 +180,12 @@ class _Segment:
             raise IntegrationError(f"dual coordinates lose {lost:.1g} in relative accuracy here: use 'primal'")
         expired = coordinates == "dual" and result.t_events[0].size > 0
         return cls(result.t, decode, result.sol, expired)
+
+
+def _first_step(slope: Array, interval: tuple[float, float]) -> float | None:
+    """A step that changes no coordinate by more than 1/100: the solvers' own guess overflows after a slow start."""
+    fastest = float(np.abs(slope).max())
+    return min(0.01 / fastest, interval[1] - interval[0]) if fastest > 0 else None
 
 
 @dataclass

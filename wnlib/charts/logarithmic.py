@@ -7,6 +7,7 @@ from wnlib._checks import Array
 from wnlib.charts.base import DualChart
 from wnlib.flows import Polar, WeightNormFlow
 
+EXPONENT = 100.0  # products of several bounded exponentials do not overflow either
 SHRINKAGE = 1e-5  # a chart expires when an eliminated entry of theta has shrunk by this factor
 
 
@@ -40,13 +41,13 @@ class LogChart(DualChart):
 
     def velocity(self, t: float, state: Array) -> Array:
         L, log_x = self.flow.depth, self._log_x(state)
-        residual = self.problem.residual(np.exp(L * log_x))
-        return L * np.exp((L - 2) * state) * (self.A_basis.T @ residual)
+        residual = self.problem.residual(_bounded_exp(L * log_x))
+        return L * _bounded_exp((L - 2) * state) * (self.A_basis.T @ residual)
 
     def jacobian(self, t: float, state: Array) -> Array:
         L, log_x = self.flow.depth, self._log_x(state)
-        weights = np.exp(L * log_x)
-        rate = L * np.exp((L - 2) * state)
+        weights = _bounded_exp(L * log_x)
+        rate = L * _bounded_exp((L - 2) * state)
         D_residual = -L * (self.problem.A * weights) @ self._D_log_v(log_x)
         growth = (L - 2) * rate * (self.A_basis.T @ self.problem.residual(weights))
         return np.diag(growth) + rate[:, None] * (self.A_basis.T @ D_residual)
@@ -100,7 +101,7 @@ class LogChart(DualChart):
         L = self.flow.depth
         if L == 2:
             return self.T
-        scale = _bounded_exp((L - 2) * (log_v - log_v[self.basis].min()))
+        scale = np.exp(np.minimum((L - 2) * (log_v - log_v[self.basis].min()), 600))
         derivative = scale[:, None] * self.T / scale[self.basis]
         derivative[self.basis] = np.eye(len(self.basis))
         return derivative
@@ -126,32 +127,38 @@ class LogWeightNormChart(LogChart):
         return self._evaluate(state)[0]
 
     def _evaluate(self, state: Array) -> tuple[Array, ...]:
-        """The velocity and what its derivative is made of: log v, w, A w, the residual, the rate of each log z."""
+        """The velocity and what its derivative is made of: log v, u^L, A u^L, the residual, the rate of each log z.
+
+        The products are taken with u^L, not w: in a collapse r^L underflows, and r^(L-2) times a product need not.
+        """
         L, c, radial_rate = self.flow.depth, self.flow.ratio, self.flow.radial_rate
         log_v = self._log_v(state[2:], state[1:2])
-        log_x = state[0] + log_v - 0.5 * logsumexp(2 * log_v)
-        weights = np.exp(L * log_x)
-        output = self.problem.A @ weights
-        residual = self.problem.y - output
-        r2 = np.exp(2 * state[0])
-        d_log_r = L * radial_rate * (residual @ output) / r2
-        d_s = c * r2 * d_log_r
-        rate = L * c * radial_rate * r2 * np.exp((L - 2) * log_x[self.basis])
+        log_u = log_v - 0.5 * logsumexp(2 * log_v)
+        unit_weights = np.exp(L * log_u)
+        unit_output = self.problem.A @ unit_weights
+        residual = self.problem.y - _bounded_exp(L * state[0]) * unit_output
+        d_log_r = L * radial_rate * _bounded_exp((L - 2) * state[0]) * (residual @ unit_output)
+        d_s = c * _bounded_exp(2 * state[0]) * d_log_r
+        rate = L * c * radial_rate * _bounded_exp(L * state[0] + (L - 2) * log_u[self.basis])
         velocity = np.concatenate([[d_log_r, d_s], rate * (self.A_basis.T @ residual) - d_s])
-        return velocity, log_v, weights, output, residual, rate
+        return velocity, log_v, unit_weights, unit_output, residual, rate
 
     def jacobian(self, t: float, state: Array) -> Array:
         L, c, radial_rate = self.flow.depth, self.flow.ratio, self.flow.radial_rate
-        velocity, log_v, weights, output, residual, rate = self._evaluate(state)
+        velocity, log_v, unit_weights, unit_output, residual, rate = self._evaluate(state)
+        r2, r_L = _bounded_exp(2 * state[0]), _bounded_exp(L * state[0])
         share = np.exp(2 * log_v - logsumexp(2 * log_v))
         D_log_v = np.column_stack([self._D_s_log_v(log_v, state[1]), self._D_log_v(log_v)])
-        D_log_x = np.column_stack([np.ones_like(log_v), D_log_v - share @ D_log_v])
-        D_residual = -L * (self.problem.A * weights) @ D_log_x
-        D_ds = L * c * radial_rate * ((output - residual) @ D_residual)
-        D_dlog_r = D_ds * np.exp(-2 * state[0]) / c
-        D_dlog_r[0] -= 2 * velocity[0]
-        D_log_rate = (L - 2) * D_log_x[self.basis]
-        D_log_rate[:, 0] += 2
+        D_log_u = D_log_v - share @ D_log_v
+        D_unit_output = np.column_stack([np.zeros_like(residual), L * (self.problem.A * unit_weights) @ D_log_u])
+        D_residual = -r_L * D_unit_output
+        D_residual[:, 0] -= L * r_L * unit_output
+        D_dlog_r = unit_output @ D_residual + residual @ D_unit_output
+        D_dlog_r *= L * radial_rate * _bounded_exp((L - 2) * state[0])
+        D_dlog_r[0] += (L - 2) * velocity[0]
+        D_ds = c * r2 * D_dlog_r
+        D_ds[0] += 2 * velocity[1]
+        D_log_rate = np.column_stack([np.full(len(rate), float(L)), (L - 2) * D_log_u[self.basis]])
         pull = velocity[2:] + velocity[1]
         D_basis = pull[:, None] * D_log_rate + rate[:, None] * (self.A_basis.T @ D_residual) - D_ds
         return np.vstack([D_dlog_r, D_ds, D_basis])
@@ -160,12 +167,12 @@ class LogWeightNormChart(LogChart):
         L = self.flow.depth
         if L == 2:
             return self.T.sum(axis=1) - 1
-        return (L - 2) * _bounded_exp((L - 2) * (log_v + s)) * self.offset
+        return (L - 2) * np.exp(np.minimum((L - 2) * (log_v + s), 600)) * self.offset
 
     def _split(self, states: Array) -> tuple[Array, Array]:
         return self._log_v(states[..., 2:], states[..., 1:2]), states[..., 1:2]
 
 
 def _bounded_exp(exponent: Array) -> Array:
-    """exp, kept finite where the entry of a basis element, which is multiplied by 0, would overflow."""
-    return np.exp(np.minimum(exponent, 600))
+    """exp, finite also in a solver's trial steps, which are rejected by their error estimate but not by a NaN."""
+    return np.exp(np.minimum(exponent, EXPONENT))
