@@ -8,7 +8,7 @@ from wnlib.charts.base import DualChart
 from wnlib.flows import Polar, WeightNormFlow
 
 EXPONENT = 100.0  # products of several bounded exponentials do not overflow either
-SHRINKAGE = 1e-5  # a chart expires when an eliminated entry of theta has shrunk by this factor
+SHRINKAGE = 0.1  # a chart expires when an eliminated entry of theta has shrunk by this factor
 
 
 class LogChart(DualChart):
