@@ -85,7 +85,7 @@ LARGE = Problem.gaussian(40, 100, 5)
 
 def test_a_chart_expires_when_an_eliminated_entry_has_shrunk() -> None:
     flow = GradientFlow(3)
-    path = integrate(flow, LARGE, flow.start(100, 2.0), 300.0, 1e-9, "primal")
+    path = integrate(flow, LARGE, flow.start(100, 0.5), 300.0, 1e-9, "primal")
     chart = dual_chart(flow, LARGE, path.points[0])
     theta = mirror_map(flow, 1.0).dual_variable(path.points)
     shrinkage = np.delete(theta / theta[0], chart.basis, axis=1).min(axis=1)

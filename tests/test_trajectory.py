@@ -18,10 +18,8 @@ every_depth = pytest.mark.parametrize("depth", DEPTHS)
 both_coordinates = pytest.mark.parametrize("coordinates", ["dual", "primal"])
 
 RATIO_AND_SCALE = [(0.1, 0.3), (0.1, 2.0), (1.0, 1.0), (10.0, 0.3), (30.0, 0.5), (30.0, 2.0)]
-GRID = [
-    (WeightNormFlow(L, ratio), scale, seed)
-    for seed, (L, (ratio, scale)) in enumerate(product(DEPTHS, RATIO_AND_SCALE), 1)
-]
+CASES = enumerate(product(DEPTHS, RATIO_AND_SCALE), 1)
+GRID = [(WeightNormFlow(L, ratio), scale, seed) for seed, (L, (ratio, scale)) in CASES]
 
 
 def check_agreement(flow: Flow, problem: Problem, first: Polar, t_end: float) -> None:
