@@ -23,14 +23,14 @@ from wnlib.problem import Problem
 
 @dataclass(frozen=True)
 class MirrorMap(ABC):
-    """The map w -> theta = grad Phi(w) of a flow, its inverse, and the divergence they define.
+    r"""The map w -> theta = grad Phi(w) of a flow, its inverse, and the divergence they define.
 
-    `reference` is the radius that sets the unit of the dual variable (module docstring), or one radius for each point.
-    Points are `Polar`; weights, theta have shape (..., N); potentials, divergences and rates have shape (...).
+    `unit` is $\sigma(r_0)$, the logarithm of the unit of z (module docstring); one, or one for each point. Points are
+    `Polar`; weights, theta have shape (..., N); potentials, divergences and rates have shape (...).
     """
 
     flow: Flow
-    reference: float | Array
+    unit: Array
 
     def log_magnified(self, point: Polar) -> Array:
         r"""$\log |z|$, minus $\sigma(r_0)$: finite where z itself would overflow."""
@@ -89,8 +89,8 @@ class MirrorMap(ABC):
         Infinite where it exceeds the largest float in the present units, never NaN.
         """
         L = self.flow.depth
-        # Each point has a unit in which no term of its divergence overflows; the value in our unit can.
-        safe = replace(self, reference=self._safe_reference(np.abs(point.radius), radius_of(target, L)))
+        # In a unit of each point's own no term of its divergence overflows; the value in ours can.
+        safe = replace(self, unit=self._safe_unit(target, point))
         weights = point.weights(L)
         linear = np.sum(safe.gradient(point) * (target - weights), axis=-1)
         divergence = safe.potential(target) - safe.potential(weights) - linear
@@ -98,13 +98,8 @@ class MirrorMap(ABC):
             return np.exp(np.log(np.maximum(divergence, 0)) + (2 - L) * (safe.unit - self.unit))
 
     @abstractmethod
-    def _safe_reference(self, radius: Array, target_radius: Array) -> Array:
-        """For each point, a radius in whose unit no term of its divergence overflows."""
-
-    @property
-    def unit(self) -> Array:
-        r"""$\sigma(r_0)$ at the reference radius."""
-        return np.asarray(self.flow.log_magnification(np.abs(np.asarray(self.reference))))
+    def _safe_unit(self, target: Array, point: Polar) -> Array:
+        """For each point, a unit in which no term of its divergence overflows."""
 
 
 class PlainMirrorMap(MirrorMap):
@@ -113,13 +108,14 @@ class PlainMirrorMap(MirrorMap):
     def potential(self, weights: Array) -> Array:
         L = self.flow.depth
         if L == 1:
-            return 0.5 * np.sum(weights**2, axis=-1) / self.reference
+            return 0.5 * np.sum(weights**2, axis=-1) * np.exp(-self.unit)
         if L == 2:
             return 0.5 * np.sum(xlogy(weights, weights) - weights, axis=-1)
-        return -(L / 2) / (L - 2) * np.sum(weights ** (2 / L), axis=-1) * self.reference ** (L - 2)
+        return -(L / 2) / (L - 2) * np.sum(weights ** (2 / L), axis=-1) * np.exp((L - 2) * self.unit)
 
-    def _safe_reference(self, radius: Array, target_radius: Array) -> Array:
-        return radius
+    def _safe_unit(self, target: Array, point: Polar) -> Array:
+        log_z = self.log_magnified(point) + self.unit[..., None]
+        return log_z.max(axis=-1) if self.flow.depth == 1 else log_z.min(axis=-1)
 
 
 class MagnifiedMirrorMap(MirrorMap):
@@ -140,17 +136,19 @@ class MagnifiedMirrorMap(MirrorMap):
         tail = scaled_upper_gamma(L, decay * rho) * np.exp((L - 2) * self.unit - decay * rho) / decay ** (L / 2)
         return (L / 2) / (L - 2) * tail
 
-    def _safe_reference(self, radius: Array, target_radius: Array) -> Array:
-        return (np.maximum if self.flow.depth == 1 else np.minimum)(radius, target_radius)
+    def _safe_unit(self, target: Array, point: Polar) -> Array:
+        at_target = self.flow.log_magnification(radius_of(target, self.flow.depth))
+        if self.flow.depth == 1:
+            return np.maximum(self.flow.log_magnification(point.radius), at_target)
+        return np.minimum((self.log_magnified(point) + self.unit[..., None]).min(axis=-1), at_target)
 
 
-def mirror_map(flow: Flow, reference: float | Array) -> MirrorMap:
+def mirror_map(flow: Flow, reference: float) -> MirrorMap:
     """The mirror map of a flow, with dual quantities in units set by the reference radius (nonzero)."""
-    if isinstance(flow, GradientFlow):
-        return PlainMirrorMap(flow, reference)
-    if isinstance(flow, WeightNormFlow):
-        return MagnifiedMirrorMap(flow, reference)
-    raise TypeError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
+    if not isinstance(flow, (GradientFlow, WeightNormFlow)):
+        raise TypeError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
+    unit = np.asarray(flow.log_magnification(np.abs(np.asarray(reference))))
+    return PlainMirrorMap(flow, unit) if isinstance(flow, GradientFlow) else MagnifiedMirrorMap(flow, unit)
 
 
 def radius_of(weights: Array, depth: int) -> Array:
