@@ -102,9 +102,13 @@ class Flow(ABC):
         """Raise ValueError unless `start` is a single start for `n` weights that this flow can take."""
         if np.shape(start.radius) != () or np.shape(start.log_direction) != (n,):
             raise ValueError(f"start must be one point with {n} entries, got shape {np.shape(start.log_direction)}")
-        if not (np.isfinite(start.radius) and start.radius != 0 and np.any(np.isfinite(start.log_direction))):
+        if not (np.isfinite(start.radius) and start.radius != 0):
             raise ValueError(f"start must be finite with a nonzero norm, got radius {start.radius}")
-        if self.depth >= 2 and not (start.radius > 0 and np.all(start.sign == 1)):
+        if not np.isclose(norm := np.linalg.norm(start.direction), 1):
+            raise ValueError(f"start must have a direction of norm 1, got norm {norm:.6g}")
+        if self.depth >= 2 and not (
+            start.radius > 0 and np.all(start.sign == 1) and start.log_direction.min() > -np.inf
+        ):
             raise ValueError("start must be positive in every entry for depth >= 2, got one that is not")
 
     def _check_scale(self, scale: float) -> float:

@@ -16,12 +16,14 @@ $\theta = \theta_0 + A^\top\lambda$, written in entries of $\theta$ itself, for 
 from wnlib.charts.base import DualChart
 from wnlib.charts.linear import LinearChart, LinearWeightNormChart
 from wnlib.charts.logarithmic import LogChart, LogWeightNormChart
-from wnlib.flows import Flow, GradientFlow, Polar
+from wnlib.flows import Flow, GradientFlow, Polar, ScheduledWeightNormFlow
 from wnlib.problem import Problem
 
 
 def dual_chart(flow: Flow, problem: Problem, point: Polar) -> DualChart:
     """Coordinates around a point of the flow: rank(A) of them, and two more with weight normalization."""
+    if isinstance(flow, ScheduledWeightNormFlow):
+        raise ValueError("flow must have constant rates to have dual coordinates, got scheduled ones: use 'primal'")
     plain = isinstance(flow, GradientFlow)
     if flow.depth == 1:
         return (LinearChart if plain else LinearWeightNormChart)(flow, problem, point)
