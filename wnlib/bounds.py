@@ -35,6 +35,8 @@ def mass_bound(flow: Flow, scale: float, target: Array) -> float:
     high = 1e6 * low
     if not (np.isfinite(budget) and over_budget(high) > 0):
         return np.inf
+    if over_budget(low) >= 0:  # the excess that the bound leaves is below rounding
+        return low
     return float(brentq(over_budget, low, high, xtol=1e-15 * low, rtol=1e-14))
 
 

@@ -38,7 +38,7 @@ class Limit:
     r"""The end point of a flow, and how well it fulfils the optimality conditions that characterise it.
 
     weights   (N,), $w_\infty$
-    dual      (M,), $\lambda$ in $\nabla\Phi(w_\infty) = \nabla\Phi(w_0) + A^\top\lambda$, in units of the start's radius
+    dual      (M,), $\lambda$: $\nabla\Phi(w_\infty) = \nabla\Phi(w_0) + A^\top\lambda$, in units of the start
     residual  ||A w - y|| / ||y||: feasibility
     kkt       stationarity: the part of $\nabla\Phi(w_\infty) - \nabla\Phi(w_0)$ outside row(A), relatively
     """
@@ -182,9 +182,9 @@ def collapses(flow: Flow, problem: Problem, start: Polar) -> bool:
 def divergence_excludes_collapse(flow: Flow, start: Polar, target: Array) -> bool:
     r"""A sufficient condition against collapse, for weight normalization at depth >= 2.
 
-    The divergence to an interpolant z (`target`, shape (N,), nonnegative) decreases. A collapse, w -> 0 with a direction
-    u, would leave $\Phi(z) - \Phi(0) - \langle m_L(u), z\rangle$ of it, which is least at $u \propto z^{1/L}$. At depth 2
-    from a uniform start: $c\,r_0^2 (2Q - r_0^2) > 2Q\,\mathrm{KL}(p_z \| \mathbf 1/N)$ excludes it.
+    The divergence to an interpolant z (`target`, shape (N,), nonnegative) decreases. A collapse, w -> 0 with a
+    direction u, would leave $\Phi(z) - \Phi(0) - \langle m_L(u), z\rangle$ of it, least at $u \propto z^{1/L}$.
+    At depth 2 from a uniform start: $c\,r_0^2 (2Q - r_0^2) > 2Q\,\mathrm{KL}(p_z \| \mathbf 1/N)$ excludes it.
     """
     mirror, L = mirror_map(flow, float(start.radius)), flow.depth
     support = target[target > 0]

@@ -25,9 +25,9 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK, GREY = (
     "#000000",
     "#6E6E6E",
 )
-PLAIN = {"color": RED, "linestyle": "--"}
-NORMALIZED = {"color": BLUE, "linestyle": "-"}
-THEORY = {"color": BLACK, "linestyle": ":", "linewidth": 1.6}
+PLAIN: dict[str, Any] = {"color": RED, "linestyle": "--"}
+NORMALIZED: dict[str, Any] = {"color": BLUE, "linestyle": "-"}
+THEORY: dict[str, Any] = {"color": BLACK, "linestyle": ":", "linewidth": 1.6}
 DEPTHS = {1: GREY, 2: BLUE, 3: RED, 4: GREEN, 5: PURPLE, 6: ORANGE}
 
 STYLE: dict[str, Any] = {
