@@ -12,7 +12,7 @@ from scipy.integrate import cumulative_simpson
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.experiments.setting import scale_of
-from wnlib.flows import Flow, GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows import Flow, GradientFlow, Polar, ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.geometry import invariant_drift
 from wnlib.problem import Problem, basis_pursuit
 from wnlib.trajectory import Trajectory, integrate
@@ -80,7 +80,7 @@ def dependent(problem: Problem, count: int) -> Problem:
     keep = m - count
     mix = np.zeros((count, keep))
     mix[np.arange(count), np.arange(count) % keep] = 1
-    mix[-1, :2] = 1
+    mix[-1] = np.arange(keep) < 2
     mix = np.vstack([np.eye(keep), mix])
     return Problem(mix @ problem.A[:keep], mix @ problem.y[:keep], problem.truth)
 
@@ -101,10 +101,12 @@ def drift(flow: WeightNormFlow, problem: Problem, rtol: float = 1e-11) -> Drift:
     """The invariants along the trajectory of `follow`, and two wrong versions of them."""
     path = follow(flow, problem, rtol)
     detuned = replace(flow, ratio=1.01 * flow.ratio)
+    u = path.points
+    x = Polar(np.abs(u.radius), u.log_direction, u.sign * np.sign(u.radius)[:, None])  # at depth 1, r may be negative
     return Drift(
         t=path.t[1:],
         conserved=path.invariant_drift[1:],
-        plain=invariant_drift(GradientFlow(flow.depth), problem, path.points)[1:],
+        plain=invariant_drift(GradientFlow(flow.depth), problem, x)[1:],
         detuned=invariant_drift(detuned, problem, path.points)[1:],
         norm=float(np.abs(np.linalg.norm(path.points.direction, axis=-1) - 1).max()),
     )
@@ -153,7 +155,7 @@ def surviving_drift(path: Trajectory) -> Array:
 
 
 def separate_rates(problem: Problem, depth: int, ratio: float, rtol: float = 1e-11) -> Broken:
-    r"""The angular rate falls to about a quarter while the radial one stays: $c(t) = c/(1 + 3t/T)$."""
+    r"""Only the angular rate falls: $c(t) = c/(1 + 3t/T)$, T the time of `follow` at constant rates."""
     T = float(follow(WeightNormFlow(depth, ratio), problem, 1e-6).t[-1])
     flow = ScheduledWeightNormFlow(depth, ratio, angular_schedule=lambda t: 1 / (1 + 3 * t / T))
     path = follow(flow, problem, rtol)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from wnlib.experiments.invariants import Broken, Drift, ToleranceSweep, measured_magnification
 from wnlib.flows import WeightNormFlow
-from wnlib.plots.style import BLUE, DEPTHS, GREY, ORANGE, RED, THEORY, styled
+from wnlib.plots.style import BLUE, DEPTHS, ORANGE, RED, THEORY, styled
 from wnlib.trajectory import Trajectory
 
 MARKERS = {1: "o", 2: "s", 3: "^", 4: "D"}
@@ -89,9 +89,7 @@ def separate_rates(broken: Broken, threshold: float) -> Figure:
         _logarithmic(below, broken.t, broken.survived, BLUE, "-", "those that survive")
         below.axhline(threshold, **THEORY)
         below.set(xlabel="time $t$", ylabel="change")
-        below.legend(labelcolor="black")
-        for axes in (above, below):
-            axes.axvline(0, color=GREY, linewidth=0.6)
+        below.legend(loc="center right", bbox_to_anchor=(1, 0.7))
     return figure
 
 
