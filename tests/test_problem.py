@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import optimize
+from scipy.optimize import linprog
 from strategies import duplicated, error, low_rank, name
 
 from wnlib import BasisPursuit, Problem, basis_pursuit
@@ -177,6 +179,24 @@ def test_basis_pursuit_scales(unit: float, scaled: str) -> None:
     found = basis_pursuit(restated)
     certify(restated, found)
     assert error(found.weights, weight_unit * wanted.weights) <= 1e-9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_basis_pursuit_takes_measurements_in_different_units(seed: int) -> None:
+    problem = Problem.gaussian(20, 40, 9, seed=seed)
+    units = 10 ** np.random.default_rng(seed).uniform(-3, 3, 20)
+    restated = Problem(units[:, None] * problem.A, units * problem.y)
+    found = basis_pursuit(restated)
+    certify(restated, found)
+    assert error(found.weights, basis_pursuit(problem).weights) <= 1e-9
+
+
+def test_a_failed_certificate_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = Problem.gaussian(20, 40, 3)
+    other = linprog(np.arange(1.0, 41.0), A_eq=problem.A, b_eq=problem.y + problem.A[:, 0])
+    monkeypatch.setattr(optimize, "linprog", lambda *args, **kwargs: other)
+    with pytest.raises(RuntimeError, match=r"basis pursuit was not solved: gap .*, residual"):
+        basis_pursuit(problem)
 
 
 def test_basis_pursuit_follows_a_permutation() -> None:

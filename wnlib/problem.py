@@ -21,6 +21,7 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 
 FEASIBILITY = 1e-9  # relative residual above which y is said to have no interpolant
+CERTIFIED = 1e-6  # relative gap and residual up to which basis pursuit counts as solved
 
 
 class InfeasibleError(ValueError):
@@ -201,35 +202,36 @@ class BasisPursuit:
 def basis_pursuit(problem: Problem) -> BasisPursuit:
     """Solve basis pursuit by linear programming (HiGHS), then polish on the support to machine precision.
 
-    The linear program is solved for y / max|y| and A / max|A|, so that the solver's absolute tolerances are relative.
-    Raises InfeasibleError if y has no nonnegative interpolant.
+    The program's constraints are stated in an orthonormal basis of row(A), and in units of the largest, so that the
+    solver's absolute tolerances are relative ones, whatever the units of the measurements. Raises InfeasibleError if y
+    has no nonnegative interpolant, and RuntimeError if the answer's certificate is not good to 1e-6.
     """
     problem.require_nonnegative_interpolant()
     A, y = problem.A, problem.y
-    y_unit, A_unit = np.abs(y).max(), np.abs(A).max()
-    if y_unit == 0:
+    if not y.any():
         return BasisPursuit(np.zeros(A.shape[1]), np.zeros(A.shape[0]), 0.0, 0.0, 0.0)
+    row = problem.row_basis.T
+    moments = row @ linalg.lstsq(A, y)[0]
+    unit = np.abs(moments).max()
     program = optimize.linprog(
         np.ones(A.shape[1]),
-        A_eq=A / A_unit,
-        b_eq=y / y_unit,
+        A_eq=row,
+        b_eq=moments / unit,
         method="highs",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
     if program.status != 0:
         raise RuntimeError(f"the linear program did not finish: {program.message}")
-    weights, support = _polish_weights(problem, program.x * (y_unit / A_unit))
-    dual = program.eqlin.marginals / A_unit
+    weights, support = _polish_weights(problem, np.maximum(program.x, 0) * unit)
+    dual = linalg.lstsq(A.T, row.T @ program.eqlin.marginals)[0]
     dual = dual + linalg.lstsq(A[:, support].T, 1 - A[:, support].T @ dual)[0]
     dual /= max(1.0, (A.T @ dual).max())
     value = float(weights.sum())
-    return BasisPursuit(
-        weights=weights,
-        dual=dual,
-        value=value,
-        gap=value - float(y @ dual),
-        residual=float(linalg.norm(problem.residual(weights)) / linalg.norm(y)),
-    )
+    gap = value - float(y @ dual)
+    residual = float(linalg.norm(problem.residual(weights)) / linalg.norm(y))
+    if not (abs(gap) <= CERTIFIED * value and residual <= CERTIFIED):
+        raise RuntimeError(f"basis pursuit was not solved: gap {gap:.3g} of {value:.3g}, residual {residual:.3g}")
+    return BasisPursuit(weights, dual, value, gap, residual)
 
 
 def _polish_weights(problem: Problem, weights: Array) -> tuple[Array, NDArray[np.bool_]]:
