@@ -205,6 +205,13 @@ def test_no_quantity_is_nan_where_the_magnification_overflows(depth: int, size: 
     assert (drift[1:] > 1e-3).all()
 
 
+def test_the_divergence_of_a_tiny_start_is_infinite_only_in_other_units() -> None:
+    flow, target = GradientFlow(5), start(GradientFlow(5), 4, 1.0).weights(5)
+    tiny = start(flow, 4, 1e-120)
+    assert mirror_map(flow, 1.0).bregman(target, tiny) == np.inf
+    assert 0 < mirror_map(flow, 1e-120).bregman(target, tiny) < np.inf
+
+
 @pytest.mark.parametrize(
     ("problem", "rank"),
     [

@@ -147,7 +147,9 @@ def test_basis_pursuit_is_certified_at_deficient_rank(problem: Problem) -> None:
 
 def test_basis_pursuit_recovers_sparse_weights() -> None:
     problem = Problem.gaussian(40, 100, 5)
-    assert error(basis_pursuit(problem).weights, problem.truth) <= 1e-13
+    solution = basis_pursuit(problem)
+    assert error(solution.weights, problem.truth) <= 1e-13
+    assert abs(solution.gap) <= 1e-13 * solution.value
 
 
 def least_value_of_supports(problem: Problem) -> float:
@@ -188,6 +190,7 @@ def test_basis_pursuit_takes_measurements_in_different_units(seed: int) -> None:
     restated = Problem(units[:, None] * problem.A, units * problem.y)
     found = basis_pursuit(restated)
     certify(restated, found)
+    assert found.residual <= 1e-14
     assert error(found.weights, basis_pursuit(problem).weights) <= 1e-9
 
 
