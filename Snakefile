@@ -7,7 +7,8 @@ CHAPTERS = sorted(path.stem for path in Path("notebooks").glob("*.ipynb"))
 
 
 def files(folder, pattern="*"):
-    return sorted(str(path) for path in Path(folder).rglob(pattern) if path.is_file())
+    found = (path for path in Path(folder).rglob(pattern) if "__pycache__" not in path.parts)
+    return sorted(str(path) for path in found if path.is_file())
 
 
 rule site:

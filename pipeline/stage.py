@@ -21,7 +21,7 @@ STAGE = BUILD / "stage"
 
 def stage(names: list[str]) -> None:
     shutil.rmtree(STAGE, ignore_errors=True)
-    shutil.copytree("book", STAGE / "book")
+    shutil.copytree("book", STAGE / "book", ignore=shutil.ignore_patterns("__pycache__"))
     (STAGE / "notebooks").mkdir()
     for name in names:
         shutil.copy(BUILD / "executed" / f"{name}.ipynb", STAGE / "notebooks")
