@@ -53,7 +53,11 @@ def text_of(notebook: Notebook) -> str:
 
 def write(path: Path, notebook: Notebook) -> bool:
     """Write ``notebook`` to ``path`` at once, only where that changes the file; whether it did."""
-    text = text_of(notebook)
+    return write_text(path, text_of(notebook))
+
+
+def write_text(path: Path, text: str) -> bool:
+    """Write ``text`` to ``path`` at once, only where that changes the file; whether it did."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,15 @@
-"""``python -m pipeline.outputs``: refresh the notebooks' committed outputs from ``_build/executed``."""
+"""``python -m pipeline.outputs``: refresh the notebooks' committed outputs from ``_build/executed``.
+
+The first figure of the front page is also the picture in the README.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.notebooks import chapters, cleared, read, write
+from pipeline.notebooks import Notebook, chapters, cleared, read, write, write_text
+
+PICTURE = Path("book", "_static", "story.svg")
 
 
 def main() -> None:
@@ -14,6 +19,15 @@ def main() -> None:
             raise SystemExit(f"notebooks/{name}.ipynb was edited while it was executed: make outputs again")
         path = Path("notebooks", f"{name}.ipynb")
         print(f"{path}: {'refreshed' if write(path, executed) else 'unchanged'}")
+    picture = first_figure(read(Path("notebooks", "index.ipynb")))
+    print(f"{PICTURE}: {'refreshed' if write_text(PICTURE, picture) else 'unchanged'}")
+
+
+def first_figure(notebook: Notebook) -> str:
+    """The first SVG among the outputs."""
+    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", []))
+    data = (output["data"]["image/svg+xml"] for output in outputs if "image/svg+xml" in output.get("data", {}))
+    return "".join(next(data))
 
 
 if __name__ == "__main__":
