@@ -51,9 +51,7 @@ def test_other_pythons_are_refused(monkeypatch: pytest.MonkeyPatch, version: tup
         bootstrap.main()
 
 
-def test_venv_is_made_again_only_when_its_sources_change(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_venv_is_made_again_only_when_its_sources_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     done: list[str] = []
 
     def install_lock() -> None:
