@@ -47,9 +47,7 @@ def test_a_captioned_image_becomes_a_figure(cells: ModuleType) -> None:
         ([{"data": {"image/png": "", "text/plain": "<Figure size 640x480>"}}, CAPTION], "not '<Figure"),
     ],
 )
-def test_an_image_without_description_is_refused(
-    cells: ModuleType, outputs: list[dict[str, Any]], defect: str
-) -> None:
+def test_an_image_without_description_is_refused(cells: ModuleType, outputs: list[dict[str, Any]], defect: str) -> None:
     assert defect in cells.caption_figure(cell(*outputs))
 
 

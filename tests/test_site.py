@@ -75,9 +75,7 @@ def visit(browser: Browser, url: str) -> Iterator[tuple[Page, list[str], list[st
     asked: list[str] = []
     errors: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.on(
-        "response", lambda answer: answer.status >= 400 and errors.append(f"{answer.status} {answer.url}")
-    )
+    page.on("response", lambda answer: answer.status >= 400 and errors.append(f"{answer.status} {answer.url}"))
     page.on("console", lambda message: message.type == "error" and errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url)
@@ -219,9 +217,7 @@ def pages(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         ("dark", "contrast", '<p style="color: #333">grey</p>'),
     ],
 )
-def test_a_defect_is_found(
-    browser: Browser, pages: tuple[Path, str], check: str, defect: str, html: str
-) -> None:
+def test_a_defect_is_found(browser: Browser, pages: tuple[Path, str], check: str, defect: str, html: str) -> None:
     path, url = pages
     path.write_text(SOUND.format(html))
     assert any(re.search(defect, found) for found in inspect(browser, url)[check])
