@@ -19,8 +19,9 @@ def main() -> None:
             raise SystemExit(f"notebooks/{name}.ipynb was edited while it was executed: make outputs again")
         path = Path("notebooks", f"{name}.ipynb")
         print(f"{path}: {'refreshed' if write(path, executed) else 'unchanged'}")
-    picture = first_figure(read(Path("notebooks", "index.ipynb")))
-    print(f"{PICTURE}: {'refreshed' if write_text(PICTURE, picture) else 'unchanged'}")
+        if name == "index":
+            changed = write_text(PICTURE, first_figure(executed))
+            print(f"{PICTURE}: {'refreshed' if changed else 'unchanged'}")
 
 
 def first_figure(notebook: Notebook) -> str:

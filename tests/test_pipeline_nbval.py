@@ -16,7 +16,7 @@ from pipeline.notebooks import Notebook, read, write
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "notebooks/invariants.ipynb"
-VERDICT = "verified: direction and radius tell the same magnification"
+VERDICT = "verified: direction and radius agree"
 
 pytestmark = pytest.mark.pipeline
 
