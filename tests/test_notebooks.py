@@ -14,6 +14,7 @@ import yaml
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from pipeline.notebooks import Notebook, read, stable, text_of
+from pipeline.outputs import PICTURE, first_figure
 from pipeline.parameters import ParameterError, cell_of, parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,3 +106,8 @@ def test_each_problem_is_found(place: list[str | int], value: object, found: str
     *path, last = place
     reduce(getitem, path, notebook)[last] = value
     assert problems(notebook) == {found}
+
+
+def test_the_picture_in_the_readme_is_the_front_pages() -> None:
+    assert (ROOT / PICTURE).read_text() == first_figure(read(ROOT / "notebooks" / "index.ipynb"))
+    assert PICTURE.as_posix() in (ROOT / "README.md").read_text()
