@@ -22,6 +22,7 @@ DEPTH = "depth: int = 2  # 1..6: number of factors L"
 RATIO = "ratio: float = 10.0  # 0.1..1000: learning-rate ratio c"
 NOTE = "with open('../runs.log', 'a') as log:\n    log.write('{name} ')"
 GATE = "import pathlib, time\n\nwhile not pathlib.Path('../gate').exists():\n    time.sleep(0.1)"
+DRAW = "from IPython.display import SVG, display\n\ndisplay(SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>'))"
 SUBMIT = """#!/bin/sh
 echo "$1" >> submitted.log
 sh "$1" > job.log 2>&1 &
@@ -105,7 +106,7 @@ class Book:
 
 @pytest.fixture
 def book(tmp_path: Path) -> Book:
-    return Book(tmp_path, "one", "two")
+    return Book(tmp_path, "index", "two")
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -117,7 +118,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_only_what_changed_is_executed_again(book: Book) -> None:
     book.build()
-    assert book.runs() == ["one", "two"]
+    assert book.runs() == ["index", "two"]
     assert "index.html" in book.site()
 
     for path in book.root.rglob("*.*"):
@@ -133,7 +134,7 @@ def test_only_what_changed_is_executed_again(book: Book) -> None:
     for change in ("wnlib/__init__.py", "requirements.lock"):
         book.write(change, "def square(x):\n    return x**2\n")
         book.build("executed")
-        assert book.runs() == ["one", "two"], change
+        assert book.runs() == ["index", "two"], change
 
     book.write("book/page.md", "# A page\n\nOther prose.\n")
     book.build()
@@ -151,8 +152,8 @@ def test_parameters_reach_the_chapters_that_know_them(book: Book) -> None:
     assert book.printed("two") == "2 30.0\n"
 
     book.build("executed", PARAMS="depth=3 ratio=30")
-    assert book.runs() == ["one", "two"]
-    assert book.printed("one") == "9\n"
+    assert book.runs() == ["index", "two"]
+    assert book.printed("index") == "9\n"
 
     book.build("executed")
     assert book.printed("two") == "2 10.0\n"
@@ -171,28 +172,28 @@ def test_wrong_parameters_stop_before_anything_runs(book: Book, settings: str) -
 def test_failing_cell_is_named_and_spares_the_rest(book: Book) -> None:
     book.build()
     before = book.site()
-    book.notebook("one", DEPTH, "1 / 0", "print('never')")
+    book.notebook("index", DEPTH, "1 / 0", "print('never')")
     book.notebook("two", DEPTH, "print('fine')")
     book.runs()
 
     said = book.build("--cores", "1", fails=True)
-    assert "notebooks/one.ipynb: cell 4 failed" in said
+    assert "notebooks/index.ipynb: cell 4 failed" in said
     assert "ZeroDivisionError" in said
-    assert "ZeroDivisionError" in (book.root / "_build" / "failed" / "one.ipynb").read_text()
-    assert not book.executed("one").exists()
+    assert "ZeroDivisionError" in (book.root / "_build" / "failed" / "index.ipynb").read_text()
+    assert not book.executed("index").exists()
     assert book.site() == before
-    assert book.runs() == ["one", "two"]
+    assert book.runs() == ["index", "two"]
 
-    book.notebook("one", DEPTH, "print('repaired')")
+    book.notebook("index", DEPTH, "print('repaired')")
     book.build()
-    assert book.runs() == ["one"]
-    assert b"repaired" in book.site()["index.html"] + book.site()["notebooks/one.html"]
+    assert book.runs() == ["index"]
+    assert b"repaired" in book.site()["notebooks/index.html"]
 
 
 def test_dead_kernel_is_reported(book: Book) -> None:
-    book.notebook("one", DEPTH, "import os\n\nos.kill(os.getpid(), 9)")
+    book.notebook("index", DEPTH, "import os\n\nos.kill(os.getpid(), 9)")
     said = book.build("executed", fails=True)
-    assert "notebooks/one.ipynb: cell 4 failed\nthe kernel died" in said, said
+    assert "notebooks/index.ipynb: cell 4 failed\nthe kernel died" in said, said
 
 
 def test_warning_of_the_site_fails_and_keeps_the_old_one(book: Book) -> None:
@@ -207,24 +208,24 @@ def test_warning_of_the_site_fails_and_keeps_the_old_one(book: Book) -> None:
 def test_killed_build_redoes_only_what_was_not_finished(book: Book) -> None:
     book.notebook("two", DEPTH, GATE)
     with book.start():  # leaving kills it
-        wait_for(lambda: book.executed("one").exists() and "two" in (book.root / "runs.log").read_text())
+        wait_for(lambda: book.executed("index").exists() and "two" in (book.root / "runs.log").read_text())
         time.sleep(1)  # until Snakemake has noted that the first one is done
     # the kill may also have come between the file's appearance and Snakemake's note of it
     book.executed("two").write_text("half")
-    stamp = book.executed("one").stat().st_mtime_ns
-    assert book.runs() == ["one", "two"]
+    stamp = book.executed("index").stat().st_mtime_ns
+    assert book.runs() == ["index", "two"]
     assert not (book.root / "_build" / "html").exists()
 
     book.write("gate", "")
     book.build()
     assert book.runs() == ["two"]
     assert book.executed("two").read_text() != "half"
-    assert book.executed("one").stat().st_mtime_ns == stamp
+    assert book.executed("index").stat().st_mtime_ns == stamp
     assert "index.html" in book.site()
 
 
 def test_second_build_at_the_same_time_is_refused(book: Book) -> None:
-    book.notebook("one", DEPTH, GATE)
+    book.notebook("index", DEPTH, GATE)
     with book.start("executed") as process:
         wait_for(lambda: process.poll() is not None or (book.root / "runs.log").exists())
         assert book.build(fails=True) == "another build is running in this folder\n"
@@ -241,19 +242,21 @@ def test_two_folders_give_the_same_bytes(tmp_path: Path) -> None:
     ]
     results = []
     for folder, seed in (("a", "1"), ("longer", "2")):
-        book = Book(tmp_path / folder, "one")
-        book.notebook("one", DEPTH, *code)
+        book = Book(tmp_path / folder, "index")
+        book.notebook("index", DEPTH, *code)
         book.build(PYTHONHASHSEED=seed)
-        results.append({**book.site(), "one": book.executed("one").read_bytes()})
+        results.append({**book.site(), "index": book.executed("index").read_bytes()})
     assert results[0] == results[1]
-    assert results[0]["one"].count(b'"stdout"') == 2  # not cut into pieces where a print came late
+    assert results[0]["index"].count(b'"stdout"') == 2  # not cut into pieces where a print came late
     assert str(tmp_path).encode() not in b"".join(results[0].values())
 
 
 def test_outputs_are_refreshed_once(book: Book) -> None:
-    path = book.root / "notebooks" / "one.ipynb"
+    path, picture = book.root / "notebooks" / "index.ipynb", book.root / "book" / "_static" / "story.svg"
+    book.notebook("index", DEPTH, "print(depth**2)", DRAW)
     book.build("executed")
-    assert "notebooks/one.ipynb: refreshed" in book.build(module="outputs")
+    assert "notebooks/index.ipynb: refreshed" in book.build(module="outputs")
+    assert picture.read_text().startswith("<svg")
     text = path.read_text()
     assert '"4\\n"' in text
     assert not any(volatile in text for volatile in ("papermill", '"execution"', '"version"', str(book.root)))
@@ -261,11 +264,11 @@ def test_outputs_are_refreshed_once(book: Book) -> None:
 
     stamp = path.stat().st_mtime_ns
     book.build("executed")
-    assert "notebooks/one.ipynb: unchanged" in book.build(module="outputs")
+    assert "notebooks/index.ipynb: unchanged" in book.build(module="outputs")
     assert path.stat().st_mtime_ns == stamp
     assert book.runs() == []  # the stored outputs are no input
 
-    book.notebook("one", DEPTH, "print('edited')")
+    book.notebook("index", DEPTH, "print('edited')")
     assert "was edited" in book.build(module="outputs", fails=True)
     assert "edited" in path.read_text()
 
@@ -275,6 +278,6 @@ def test_runs_on_a_cluster(book: Book) -> None:
     (book.root / "submit").chmod(0o755)
     executor = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", "./submit"]
     book.build(*executor, "--jobs", "2", "--seconds-between-status-checks", "1")
-    assert book.runs() == ["one", "two"]
+    assert book.runs() == ["index", "two"]
     assert len((book.root / "submitted.log").read_text().split()) == 3
     assert "index.html" in book.site()
