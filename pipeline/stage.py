@@ -42,6 +42,7 @@ def publish(site: Path) -> None:
     """Swap ``site`` in for the present one."""
     present, previous = BUILD / "html", BUILD / "previous"
     (site / ".nojekyll").touch()
+    (site / ".buildinfo").unlink()  # serves rebuilds in the same folder, and depends on its name
     shutil.rmtree(previous, ignore_errors=True)
     if present.exists():
         present.rename(previous)

@@ -247,6 +247,7 @@ def test_two_folders_give_the_same_bytes(tmp_path: Path) -> None:
         book.build(PYTHONHASHSEED=seed)
         results.append({**book.site(), "index": book.executed("index").read_bytes()})
     assert results[0] == results[1]
+    assert ".buildinfo" not in results[0]  # with some settings it depends on the folder
     assert results[0]["index"].count(b'"stdout"') == 2  # not cut into pieces where a print came late
     assert str(tmp_path).encode() not in b"".join(results[0].values())
 
