@@ -54,7 +54,8 @@ def test_figures_draw_what_they_are_given():
     flows = {"plain": GradientFlow(2), "normalized": WeightNormFlow(2, 10.0)}
     theory = {name: robustness.limits(flow, PROBLEMS, SCALE) for name, flow in flows.items()}
     bound = {name: robustness.bounds(flow, PROBLEMS, SCALE) for name, flow in flows.items()}
-    figure = figures.excess(position, theory, bound, position, theory)
+    predicted = {name: sweep.excess for name, sweep in theory.items()}
+    figure = figures.excess(position, predicted, theory, bound, position, theory)
     drawn = figure.axes[0].lines[0].get_ydata()
     assert_allclose(drawn, np.maximum(np.median(theory["plain"].excess, axis=0), figures.FLOOR))
     window = figures.window(position, dict.fromkeys((1.0, 2.0, 3.0), position), np.maximum(1, position))

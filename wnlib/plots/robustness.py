@@ -15,11 +15,17 @@ FLOOR = 0.3 * ARRIVED  # what lies below is drawn there: a followed flow is not 
 
 
 def excess(
-    position: Array, theory: dict[str, Sweep], bound: dict[str, Array], measured_at: Array, measured: dict[str, Sweep]
+    position: Array,
+    predicted: dict[str, Array],
+    theory: dict[str, Sweep],
+    bound: dict[str, Array],
+    measured_at: Array,
+    measured: dict[str, Sweep],
 ) -> Figure:
     """l1 excess and recovery error against r0^2 over the frontier; each dict has the keys "plain", "normalized".
 
-    `position`, `measured_at` are (K,), (K',); lines are medians over problems, dots single trajectories.
+    `position`, `measured_at` are (K,), (K',); `predicted`, `bound` hold excesses (P, K). Lines are medians over
+    problems, dots single trajectories.
     """
     look = {"plain": PLAIN, "normalized": NORMALIZED}
     label = {"plain": "gradient flow", "normalized": "weight normalization"}
@@ -27,7 +33,7 @@ def excess(
         figure, (top, bottom) = plt.subplots(2, 1, figsize=(4.8, 6.4), sharex=True)
         for key in look:
             colour = look[key]["color"]
-            top.loglog(position, _median(theory[key].excess), label=f"{label[key]}: limit", **look[key])
+            top.loglog(position, _median(predicted[key]), label=f"{label[key]}: limit", **look[key])
             top.loglog(position, _median(bound[key]), color=colour, linestyle=":", linewidth=1.2, label="  its bound")
             bottom.loglog(position, _median(theory[key].error), **look[key])
             for axes, values in ((top, measured[key].excess), (bottom, measured[key].error)):
