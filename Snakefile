@@ -1,5 +1,6 @@
 """The pipeline: prepared notebooks -> executed notebooks -> site. `make book` prepares them and starts it."""
 
+import platform
 import sys
 from pathlib import Path
 
@@ -23,10 +24,8 @@ rule site:
         "_build/html/.nojekyll",
     message:
         "site: building _build/html"
-    params:
-        python=sys.executable,
     shell:
-        "{params.python:q} -m pipeline.stage {CHAPTERS:q}"
+        "{sys.executable:q} -m pipeline.stage {CHAPTERS:q}"
 
 
 rule executed:
@@ -47,6 +46,6 @@ rule execute:
     message:
         "{wildcards.chapter}: executing"
     params:
-        python=sys.executable,
+        python=platform.python_version(),  # another Python may round otherwise
     shell:
-        "{params.python:q} -m pipeline.execute {wildcards.chapter:q}"
+        "{sys.executable:q} -m pipeline.execute {wildcards.chapter:q}"

@@ -49,7 +49,7 @@ def pip_install(*arguments: str) -> None:
 
 def install_lock() -> None:
     print("Making .venv from requirements.lock; this takes a minute or two.", flush=True)
-    venv.create(VENV, clear=True, with_pip=True)
+    venv.create(VENV, clear=True, symlinks=True, with_pip=True)
     pip_install("--require-hashes", "-r", "requirements.lock")
     # Otherwise the first notebook that draws would report that it builds the font cache.
     subprocess.run([PYTHON, "-c", "import matplotlib.font_manager"], check=True, stderr=subprocess.DEVNULL)

@@ -282,3 +282,4 @@ def test_runs_on_a_cluster(book: Book) -> None:
     assert book.runs() == ["index", "two"]
     assert len((book.root / "submitted.log").read_text().split()) == 3
     assert "index.html" in book.site()
+    assert "Nothing to be done" in book.build()
