@@ -12,6 +12,7 @@ from wnlib.problem import Problem, basis_pursuit
 from wnlib.trajectory import integrate
 
 T_END = 1e4
+SPACING = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +20,8 @@ class Plane:
     """Paths of one flow in the plane of (w_1, w_2), and the divergence whose minimiser the last of them finds.
 
     scales (K,), the radii of the uniform starts; paths: K arrays (T_k, 2); grid (G,), the coordinates of both axes;
-    divergence (G, G) of D(w, w_0) from the largest start, rows w_2; touching: its value at the end of that path.
+    divergence (G, G) of D(w, w_0) from the largest start, rows w_2; touching: its value at the end of that path;
+    lowest (2,), where it is smallest among many interpolants, `SPACING` apart in w_2.
     """
 
     scales: Array
@@ -27,6 +29,7 @@ class Plane:
     grid: Array
     divergence: Array
     touching: float
+    lowest: Array
 
     @property
     def ends(self) -> Array:
@@ -48,16 +51,20 @@ def interpolants() -> tuple[Array, Array]:
 def plane(flow: Flow, scales: Sequence[float], extent: float = 1.6, resolution: int = 161) -> Plane:
     """Follow `flow` from the uniform starts with radii `scales`, increasing, and evaluate the last one's divergence."""
     runs = [integrate(flow, problem(), flow.start(2, scale), T_END) for scale in scales]
+    start, mirror = runs[-1].points[:1], mirror_map(flow, float(scales[-1]))
+
+    def divergence(weights: Array) -> Array:
+        return np.array([float(mirror.bregman(w, start)[0]) for w in weights])
+
     grid = np.linspace(0, extent, resolution)
-    target = np.stack(np.meshgrid(grid, grid), axis=-1)
-    start = runs[-1].points[:1]
-    mirror = mirror_map(flow, float(scales[-1]))
-    divergence = np.array([[float(mirror.bregman(w, start)[0]) for w in row] for row in target])
+    second = np.arange(SPACING, 1, SPACING)
+    line = np.column_stack([2 - 2 * second, second])
     times = np.concatenate([[0.0], np.geomspace(1e-3, T_END, 400)])
     return Plane(
         scales=np.array(scales),
         paths=tuple(run.at(times).weights for run in runs),
         grid=grid,
-        divergence=divergence,
-        touching=float(mirror.bregman(runs[-1].weights[-1], start)[0]),
+        divergence=np.array([divergence(np.column_stack([grid, np.full(resolution, w2)])) for w2 in grid]),
+        touching=float(divergence(runs[-1].weights[-1:])[0]),
+        lowest=line[divergence(line).argmin()],
     )
