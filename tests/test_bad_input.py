@@ -179,6 +179,7 @@ UNIT = np.full(9, 1 / 3)
 @pytest.mark.parametrize(
     ("depth", "point", "parts"),
     [
+        (2, UNIT, ("start must be a Polar, as `flow.start` makes one", "got ndarray")),
         (2, FLOW.start(8, 1.0), ("start must be one point with 9 entries", "got shape (8,)")),
         (2, Polar.of([1.0, 1.0], [UNIT, UNIT]), ("start must be one point with 9 entries", "got shape (2, 9)")),
         (2, Polar.of(0.0, UNIT), ("start must be finite with a nonzero norm", "got radius 0.0")),

@@ -100,6 +100,8 @@ class Flow(ABC):
 
     def check_start(self, start: Polar, n: int) -> None:
         """Raise ValueError unless `start` is a single start for `n` weights that this flow can take."""
+        if not isinstance(start, Polar):
+            raise ValueError(f"start must be a Polar, as `flow.start` makes one, got {type(start).__name__}")
         if np.shape(start.radius) != () or np.shape(start.log_direction) != (n,):
             raise ValueError(f"start must be one point with {n} entries, got shape {np.shape(start.log_direction)}")
         if not (np.isfinite(start.radius) and start.radius != 0):
