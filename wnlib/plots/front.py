@@ -21,7 +21,7 @@ def story(plain: Plane, normalized: Plane, sparse: Array, shortest: Array) -> Fi
             ax.set_title(name, loc="left")
             ax.set_ylabel("$w_2$")
         axes[1].set_xlabel("$w_1$")
-        axes[0].legend(loc="upper right")
+        axes[0].legend(loc="upper right", frameon=True, framealpha=1, edgecolor="white")
     return figure
 
 
