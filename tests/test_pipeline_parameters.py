@@ -69,6 +69,16 @@ def test_settings_reach_only_those_that_know_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "ends"), [(DEPTH, ("1", "6")), (RATIO, ("0.1", "1e3")), (ENSEMBLE, ("gaussian", "dct"))]
+)
+def test_domain_includes_its_ends(line: str, ends: tuple[str, str]) -> None:
+    known = {"setting": parse(line)}
+    for end in ends:
+        [changed] = applied(known, f"{line.split(':')[0]}={end}")["setting"]
+        assert parse(str(changed)) == [changed]
+
+
+@pytest.mark.parametrize(
     ("settings", "reason"),
     [
         ("width=3", "no chapter knows 'width'"),
