@@ -310,3 +310,9 @@ def test_large_parameters_agree_where_both_coordinates_reach(depth: int) -> None
     dual = integrate(flow, HARD, first, t_end, 1e-11)
     assert error(dual.at(primal.t).weights, primal.weights) <= 1e-8
     assert error(primal.weights[-1], primal.weights[0]) >= 1e-3
+
+
+def test_a_solver_that_gives_up_raises_and_warns_of_nothing_else():
+    problem, flow = Problem.gaussian(24, 60, 3, seed=0), GradientFlow(5)
+    with pytest.raises(IntegrationError, match="no solution past t = "):
+        integrate(flow, problem, flow.start(60, 1e-3), 1e16, rtol=1e-7)

@@ -4,6 +4,7 @@ The two integrations share nothing but the problem: different vector fields, dim
 one of the book's tests of the theory.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -162,7 +163,9 @@ class _Segment:
             velocity, events, options = flow.velocity(problem), [], {"method": "DOP853"}
         if stop_loss > 0:
             events.append(lambda t, s: float(problem.loss(decode(s[None]).weights(flow.depth))[0]) - stop_loss)
-        with np.errstate(over="ignore", invalid="ignore"):  # in trial steps, which the solver rejects
+        # Overflow happens in trial steps, which the solver rejects; what it warns of, the error below says.
+        with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)
             result = solve_ivp(
                 _budgeted(velocity, coordinates),
                 interval,
