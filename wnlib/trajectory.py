@@ -99,7 +99,7 @@ def integrate(
 ) -> Trajectory:
     """Follow `flow` on `problem` from `start` to time `t_end`, or until the loss has fallen to `stop_loss`.
 
-    "dual": a stiff solver (LSODA) in rank(A) + 1 coordinates with the analytic Jacobian; for stiff and long flows.
+    "dual": a stiff solver (LSODA) in rank(A) + 2 coordinates with the analytic Jacobian; for stiff and long flows.
     "primal": an explicit solver of order 8 (DOP853) in the flow's own N or N + 1 coordinates. `rtol` is the solver's
     tolerance per step, on logarithms at depth >= 2. The snapshots are the solver's own steps.
 
