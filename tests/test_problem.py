@@ -213,3 +213,11 @@ def test_basis_pursuit_of_nothing_is_nothing() -> None:
     solution = basis_pursuit(Problem(np.eye(2, 3), np.zeros(2)))
     assert not solution.weights.any()
     assert solution.value == solution.gap == solution.residual == 0
+
+
+def test_a_problem_is_solved_once_and_its_answer_cannot_be_changed():
+    problem = Problem.gaussian(5, 12, 2)
+    first = basis_pursuit(problem)
+    assert basis_pursuit(problem) is first
+    with pytest.raises(ValueError, match="read-only"):
+        first.weights[0] = 1.0

@@ -73,11 +73,12 @@ def limit(flow: Flow, problem: Problem, start: Polar, tolerance: float = 1e-9) -
         raise CollapseError(f"the flow from r0 = {float(start.radius):.3g} collapses to w = 0")
     program = _DualProgram(flow, problem, start)
     mu = program.polished(program.solved())
-    weights = program.weights(mu)
+    end = program.point(mu)
+    weights = end.weights(flow.depth)
     residual = float(linalg.norm(problem.residual(weights)) / linalg.norm(problem.y))
     if not residual <= tolerance:
         raise LimitError(f"relative residual {residual:.1e} exceeds the tolerance {tolerance:.1e}")
-    shift = program.map.gradient(program.map.inverse(program.theta(mu))) - program.theta_0
+    shift = program.map.gradient(end) - program.theta_0
     off = shift - program.R @ (program.R.T @ shift)
     return Limit(
         problem=problem,
@@ -101,8 +102,8 @@ class _DualProgram:
     def theta(self, mu: Array) -> Array:
         return self.theta_0 + self.R @ mu
 
-    def weights(self, mu: Array) -> Array:
-        return self.map.inverse(self.theta(mu)).weights(self.flow.depth)
+    def point(self, mu: Array) -> Polar:
+        return self.map.inverse(self.theta(mu))
 
     def value(self, mu: Array) -> float:
         theta = self.theta(mu)
@@ -112,13 +113,13 @@ class _DualProgram:
         return value if np.isfinite(value) else np.inf
 
     def gradient(self, mu: Array) -> Array:
-        return self.R.T @ self.weights(mu) - self.target
+        return self.R.T @ self.point(mu).weights(self.flow.depth) - self.target
 
     def hessian(self, mu: Array) -> Array:
         r"""$R^\top (dw/d\theta) R$, where with $k = z^{L-2}$ and $\gamma = r^2 \eta_u / \eta_r$
         $dw_i = L w_i (k_i d\theta_i - (1 - 1/\gamma) \sum_j u_j^2 k_j d\theta_j)$.
         """
-        L, point = self.flow.depth, self.map.inverse(self.theta(mu))
+        L, point = self.flow.depth, self.point(mu)
         k = np.exp((L - 2) * self.map.log_magnified(point)) * (point.sign if L == 1 else 1)
         weights = point.weights(L)
         gamma = self.flow.relative_rate(point.radius) * point.radius**2

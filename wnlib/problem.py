@@ -91,6 +91,10 @@ class Problem:
         return Problem(np.hstack([self.A, -self.A]), self.y, split)
 
     @cached_property
+    def _basis_pursuit(self) -> "BasisPursuit":
+        return _solve_basis_pursuit(self)
+
+    @cached_property
     def _nonnegative_interpolant(self) -> Array:
         weights, _ = optimize.nnls(self.A, self.y, maxiter=30 * self.shape[1])
         self._require_interpolant(weights, "y must have a nonnegative interpolant (some w >= 0 with A w = y)")
@@ -198,14 +202,23 @@ class BasisPursuit:
     gap: float
     residual: float
 
+    def __post_init__(self) -> None:
+        self.weights.setflags(write=False)
+        self.dual.setflags(write=False)
+
 
 def basis_pursuit(problem: Problem) -> BasisPursuit:
     """Solve basis pursuit by linear programming (HiGHS), then polish on the support to machine precision.
 
     The program's constraints are stated in an orthonormal basis of row(A), and in units of the largest, so that the
     solver's absolute tolerances are relative ones, whatever the units of the measurements. Raises InfeasibleError if y
-    has no nonnegative interpolant, and RuntimeError if the answer's certificate is not good to 1e-6.
+    has no nonnegative interpolant, and RuntimeError if the answer's certificate is not good to 1e-6. A problem is
+    solved once: its answer, with read-only arrays, is kept.
     """
+    return problem._basis_pursuit
+
+
+def _solve_basis_pursuit(problem: Problem) -> BasisPursuit:
     problem.require_nonnegative_interpolant()
     A, y = problem.A, problem.y
     if not y.any():

@@ -1,7 +1,6 @@
 """Figures of the chapter on invariants."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +17,6 @@ MARKERS = {1: "o", 2: "s", 3: "^", 4: "D"}
 
 def magnifications(paths: Sequence[Trajectory]) -> Figure:
     r"""$\sigma(t) - \sigma(0)$ measured from the direction, against $c\,(r^2 - r_0^2)/2$."""
-    theory: dict[str, Any] = THEORY
     with styled():
         figure, axes = plt.subplots(figsize=(4.8, 4.0))
         for path in paths:
@@ -38,7 +36,7 @@ def magnifications(paths: Sequence[Trajectory]) -> Figure:
                 markerfacecolor="none",
                 label=f"$L = {flow.depth}$",
             )
-        axes.axline((0, 0), slope=1, **theory, label="theory")
+        axes.axline((0, 0), slope=1, **THEORY, label="theory")
         axes.set(xlabel=r"from the radius: $c\,(r^2 - r_0^2)/2$", ylabel="from the direction")
         axes.legend()
     return figure

@@ -27,11 +27,10 @@ def losses(runs: Sequence[Run]) -> Figure:
 def excesses(runs: Sequence[Run]) -> Figure:
     """The l1 excess against time, with the bounds on its limit at the right edge."""
     figure, panels = _panels(runs)
-    theory: dict[str, Any] = THEORY
     with styled():
         for axes in panels:
             axes.set(ylabel=r"$\ell_1$ excess", ylim=(-1.05, 1.1 * max(1.0, *(run.excess[-1] for run in runs))))
-            axes.axhline(0, **theory)
+            axes.axhline(0, **THEORY)
         end = 3 * max(run.t[-1] for run in runs)
         for run, axes, style in _drawn(runs, panels):
             axes.plot(run.t[1:], run.excess[1:], **style)
