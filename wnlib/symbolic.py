@@ -95,10 +95,10 @@ def polar_flow(depth: Depth = L) -> Derivation:
     """Weight-normalized gradient flow is gradient flow on polar coordinates, by the chain rule."""
     weight = (r * u) ** depth
     radial = total(p * sp.diff(weight, r), depth)
-    angular = _tidy(p * sp.diff(weight, u))
+    angular = tidy(p * sp.diff(weight, u))
     normal = total(angular * u, depth)
     common = depth * r**depth
-    tangential = common * _tidy(angular / common - normal / common * u)
+    tangential = common * tidy(angular / common - normal / common * u)
     rates = polar_rates(depth, eta_r, eta_u)
     steps = (
         Step("One weight", "w_i", weight, "A weight is a power of its factor $x_i = r u_i$."),
@@ -127,7 +127,7 @@ def polar_flow(depth: Depth = L) -> Derivation:
             "Subtract the normal part: this is the gradient on the sphere.",
         ),
     )
-    return Derivation(steps, _reduced(eta_r * radial - rates[r], eta_u * tangential - rates[u]))
+    return Derivation(steps, reduced(eta_r * radial - rates[r], eta_u * tangential - rates[u]))
 
 
 def plain_as_polar(depth: Depth = L) -> Derivation:
@@ -138,7 +138,7 @@ def plain_as_polar(depth: Depth = L) -> Derivation:
     matched = sp.simplify(motion.subs(eta_u, eta_r / r**2))
     plain = eta_r * plain_rates(depth)[x].subs(x, r * u)
     steps = (
-        Step("Product rule", "x_i'", _tidy(along_force) + excess * r ** (depth - 1) * pull * u, "$x_i = r u_i$."),
+        Step("Product rule", "x_i'", tidy(along_force) + excess * r ** (depth - 1) * pull * u, "$x_i = r u_i$."),
         Step(
             "Match the rates",
             r"\left.x_i'\right|_{\eta_u=\eta_r/r^2}",
@@ -152,7 +152,7 @@ def plain_as_polar(depth: Depth = L) -> Derivation:
             "Gradient flow, with its learning rate, at $x_i = r u_i$.",
         ),
     )
-    return Derivation(steps, _reduced(excess.subs(eta_u, eta_r / r**2), matched - plain))
+    return Derivation(steps, reduced(excess.subs(eta_u, eta_r / r**2), matched - plain))
 
 
 def identical_factors(depth: int) -> Derivation:
@@ -172,7 +172,7 @@ def identical_factors(depth: int) -> Derivation:
         Step("All equal", "x_i'", common, "The same for every factor: equal factors stay equal."),
     )
     differences = [velocity.subs(equal) - common for velocity in velocities]
-    return Derivation(steps, _reduced(*differences, depth * common - plain_rates(depth)[x]))
+    return Derivation(steps, reduced(*differences, depth * common - plain_rates(depth)[x]))
 
 
 def magnification(depth: Depth = L) -> Derivation:
@@ -211,11 +211,11 @@ def magnification(depth: Depth = L) -> Derivation:
         Step(
             "Residual",
             r"z_i' - \kappa L p_i z_i^{L-1}",
-            _reduced(motion - field)[0],
+            reduced(motion - field)[0],
             "What is left between the two sides.",
         ),
     )
-    return Derivation(steps, _reduced(along(z, rates) - field))
+    return Derivation(steps, reduced(along(z, rates) - field))
 
 
 def invariance(depth: Depth = L) -> Derivation:
@@ -235,23 +235,23 @@ def invariance(depth: Depth = L) -> Derivation:
         Step(
             "Chain rule",
             "m_L(z_i)'",
-            _tidy(slope * sp.Symbol(r"\kappa") * depth * p * symbol ** (depth - 1)),
+            tidy(slope * sp.Symbol(r"\kappa") * depth * p * symbol ** (depth - 1)),
             r"Slope times $z_i' = \kappa L p_i z_i^{L-1}$: the powers of $z_i$ cancel.",
         ),
         Step(
             "Residual",
             r"m_L(z_i)' - \kappa L p_i",
-            _reduced(motion - target)[0],
+            reduced(motion - target)[0],
             "With $z_i$ and $\\kappa$ written out in $r$ and $u_i$.",
         ),
     )
-    return Derivation(steps, _reduced(motion - target))
+    return Derivation(steps, reduced(motion - target))
 
 
 def scheduled(depth: Depth = L) -> Derivation:
     """Learning rates that vary separately: what magnifies is the path, not the radius."""
     rates = polar_rates(depth, eta_r, eta_u)
-    growth = _tidy(eta_u / eta_r * r * rates[r])
+    growth = tidy(eta_u / eta_r * r * rates[r])
     path = {**rates, sigma: growth}
     z = u * sp.exp(sigma)
     field = speed(depth, sigma) * depth * p * z ** (depth - 1)
@@ -276,7 +276,7 @@ def scheduled(depth: Depth = L) -> Derivation:
         Step(
             "Residual",
             r"\tilde z_i' - \tilde\kappa L p_i \tilde z_i^{L-1}",
-            _reduced(along(z, path) - field)[0],
+            reduced(along(z, path) - field)[0],
             r"With $\tilde\kappa = \eta_u r^L e^{(2-L)\sigma}$.",
         ),
         Step(
@@ -286,7 +286,7 @@ def scheduled(depth: Depth = L) -> Derivation:
             r"With $z_i = u_i e^{c(t) r^2/2}$ a term in $c'$ is left over: it is not proportional to $p_i$.",
         ),
     )
-    return Derivation(steps, _reduced(along(z, path) - field, missed - dc * r**2 / 2 * old))
+    return Derivation(steps, reduced(along(z, path) - field, missed - dc * r**2 / 2 * old))
 
 
 def explicit_check(depth: int, n: int = 3) -> tuple[sp.Expr, ...]:
@@ -308,17 +308,18 @@ def explicit_check(depth: int, n: int = 3) -> tuple[sp.Expr, ...]:
     z = [u_i * sp.exp(c * r**2 / 2) for u_i in us]
     fields = [speed(depth) * depth * a_i * residual * z_i ** (depth - 1) for a_i, z_i in zip(a, z, strict=True)]
     norm = sum(u_i**2 for u_i in us)
-    return _reduced(
+    return reduced(
         *(along(z_i, rates) - field for z_i, field in zip(z, fields, strict=True)),
         along(norm, rates) - 2 * eta_u * normal * (1 - norm),
         *(along(a[i + 1] * mirror(z[i], depth) - a[i] * mirror(z[i + 1], depth), rates) for i in range(n - 1)),
     )
 
 
-def _reduced(*expressions: sp.Expr) -> tuple[sp.Expr, ...]:
+def reduced(*expressions: sp.Expr) -> tuple[sp.Expr, ...]:
+    """Residuals as far as sympy simplifies them: 0 where it proves the two sides equal."""
     return tuple(sp.simplify(sp.expand(expression)) for expression in expressions)
 
 
-def _tidy(expression: sp.Expr) -> sp.Expr:
+def tidy(expression: sp.Expr) -> sp.Expr:
     """Products written out, the powers of each base collected."""
     return sp.powsimp(sp.expand(sp.expand_power_base(expression)), combine="exp")
