@@ -134,20 +134,16 @@ def fresh(records: Path, name: str) -> Record | None:
 def describe(record: Record, status: Status) -> str:
     """One line of the report, and one for each defect."""
     margin = f"margin {record['measurement']['margin']:.2g}" if "measurement" in record else ""
-    columns = f"{record['name']:<26}", f"{record['kind']:<18}", f"{status!s:<27}", f"{margin:<16}"
-    return "\n".join(
-        [
-            " ".join(columns) + f"{record['seconds']:5.1f} s",
-            *(f"    {defect}" for defect in [*record["missing"], *failures(record)]),
-        ]
-    )
+    line = f"{record['name']:<26} {record['kind']:<18} {status.value:<27} {margin:<16} {record['seconds']:5.1f} s"
+    defects = [*record["missing"], *failures(record)]
+    return "\n".join([line, *(f"    {defect}" for defect in defects)])
 
 
 def _case(name: str, index: int) -> None:
     theorem = theorems.theorem(name)
     case = theorem.ensemble.case(index)
     measurement = theorem.measure(case)
-    print(case, f"measured {measurement.measured}", f"predicted {measurement.predicted}", sep="\n")
+    print(case, "measured", measurement.measured, "predicted", measurement.predicted, sep="\n")
     print(f"discrepancy {compare(theorem.kind, measurement).discrepancy:.3g}, at most {theorem.limit:.3g} passes")
 
 
