@@ -6,16 +6,17 @@ One step of size h, with the force $p = A^\top(y - A w)$ at the point it leaves;
 - Polar descent, $x = r u$ with $\|u\| = 1$ and learning rates 1 and c: both coordinates step from the same point,
   $r \leftarrow r + h L r^{L-1} \langle p, u^L\rangle$,
   $u \leftarrow u + h c L r^L (p \odot u^{L-1} - \langle p, u^L\rangle u)$, and u is normalized.
-- Salimans-Kingma descent, $x = g\, v / \|v\|$: the plain gradient step on (g, v). With $u = v / \|v\|$ it is the polar
-  step at $r = g$ and $c = 1 / \|v\|^2$, but for the normalization of v: the step on v is orthogonal to v, so that
-  $\|v\|$ can only grow, at second order in h, and the learning-rate ratio can only fall.
+- Salimans-Kingma descent, $x = g\, v / \|v\|$: the plain gradient step on (g, v). On g and $u = v / \|v\|$ it is the
+  polar step at the ratio $c = 1 / \|v\|^2$. The step on v is orthogonal to v, so that $\|v\|$ can only grow, by second
+  order in h, and the ratio can only fall.
 
-Each has a flow to which it converges at first order in h. Stochastic steps take the force of k of a partition's
-minibatches B in turn, $p_B = k A_B^\top(y_B - A_B w)$, in random order: their mean over an epoch of k steps is p.
+Each has a flow to which it converges at first order in h. Stochastic steps split the rows of A into k minibatches, in a
+new random order each epoch, and take the force $p_B = k A_B^\top(y_B - A_B w)$ of each in turn: at a fixed w their mean
+is p, so that an epoch advances time by k h.
 
-For $L \ge 2$ the flows stay in the positive orthant; a discrete step stays there only if it is short enough, relative
-to x less than 1 in every entry: $h L\, |p_i|\, x_i^{L-2} < 1$ suffices for gradient descent. Across zero, logarithms,
-invariants and limits mean nothing: such a step is an error here, not a point.
+For $L \ge 2$ the flows stay in the positive orthant. A discrete step stays there only if it is short enough: gradient
+descent does if $h L\, |p_i|\, x_i^{L-2} < 1$ in every entry. Beyond zero the flow's logarithms, invariants and limits
+mean nothing; a step that gets there is an error, not a point.
 """
 
 from abc import ABC, abstractmethod
@@ -235,11 +236,10 @@ def descend(
     taken = np.append(np.arange(0, steps, every), steps)
     states = np.empty((taken.size, *state.shape))
     states[0] = state
-    losses = problem.loss(start.weights(method.depth))
-    bound = DIVERGED * np.maximum(losses, 0.5 * problem.y @ problem.y)
     snapshot = 1
     # Overflow happens on the way to the error below, which says what it means.
     with np.errstate(over="ignore", invalid="ignore"):
+        bound = DIVERGED * np.maximum(problem.loss(start.weights(method.depth)), 0.5 * problem.y @ problem.y)
         for k, force in enumerate(islice(_forces(problem, batch_size, seed), steps), 1):
             state = method.step(state, step, force)
             if (failed := _failed(method, state)).any():
@@ -289,14 +289,14 @@ def _joined(radius: Array, vectors: Array) -> Array:
 
 def _failed(method: DescentMethod, state: Array) -> Mask:
     """Which runs have left the coordinates in which the method is defined, shape (...)."""
-    valid = np.isfinite(state) & (state > 0) if method.depth >= 2 else np.isfinite(state)
+    valid = state > 0 if method.depth >= 2 else np.isfinite(state)
     return np.asarray(~valid.all(axis=-1))
 
 
 def _message(step: float, k: int, failed: Mask, what: str) -> str:
     index = tuple(int(i) for i in np.argwhere(failed)[0])
     run = f"run {index}" if index else "the run"
-    return f"step must be smaller: with step = {step:.6g} {run} {what} after {k} steps"
+    return f"step must be smaller: with step = {step:.6g} {run} {what} at step {k}"
 
 
 def _check_starts(flow: Flow, start: Polar, n: int) -> None:
