@@ -19,9 +19,10 @@ from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+from wnlib import _checks as check
 from wnlib import theorems
 from wnlib.theorem import compare
-from wnlib.verification import Record, failures, rests_on, verify
+from wnlib.verification import CASES, Record, failures, rests_on, verify
 
 RECORDS = Path("_build", "ledger")
 SCHEMA = 1
@@ -97,21 +98,20 @@ def ledger(records: Mapping[str, Record]) -> Record:
     return {"schema": SCHEMA, "theorems": [records[name] | {"status": str(found[name])} for name in found]}
 
 
-def verified(names: Iterable[str], jobs: int, first_failure: bool = False) -> Iterator[tuple[str, Record]]:
+def verified(names: Iterable[str], jobs: int, cases: int, first_failure: bool) -> Iterator[tuple[str, Record]]:
     """The records of theorems, each as soon as those before it are there."""
     for variable in THREADS:
         os.environ.setdefault(variable, "1")  # the processes share the cores
-    names = list(names)
     if jobs == 1:
-        yield from ((name, _verify(name, first_failure)) for name in names)
+        yield from ((name, _verify(name, cases, first_failure)) for name in names)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        running = {name: pool.submit(_verify, name, first_failure) for name in names}
+        running = {name: pool.submit(_verify, name, cases, first_failure) for name in names}
         yield from ((name, future.result()) for name, future in running.items())
 
 
-def _verify(name: str, first_failure: bool) -> Record:
-    return verify(theorems.theorem(name), first_failure=first_failure)
+def _verify(name: str, cases: int, first_failure: bool) -> Record:
+    return verify(theorems.theorem(name), cases, first_failure)
 
 
 def write(path: Path, value: Record) -> None:
@@ -131,15 +131,16 @@ def fresh(records: Path, name: str) -> Record | None:
     return record if record["fingerprint"] == rests_on(name) else None
 
 
-def describe(record: Record, status: Status) -> str:
-    """One line of the report, and one for each defect."""
+def describe(record: Record) -> str:
+    """One line of the report on a theorem, and one for each defect."""
     margin = f"margin {record['measurement']['margin']:.2g}" if "measurement" in record else ""
-    line = f"{record['name']:<26} {record['kind']:<18} {status.value:<27} {margin:<16} {record['seconds']:5.1f} s"
+    line = f"{record['name']:<26} {record['kind']:<18} {record['status']:<27} {margin:<16} {record['seconds']:5.1f} s"
     defects = [*record["missing"], *failures(record)]
     return "\n".join([line, *(f"    {defect}" for defect in defects)])
 
 
-def _case(name: str, index: int) -> None:
+def show_case(name: str, index: int) -> None:
+    """Print one case of a theorem, and what is measured and predicted there."""
     theorem = theorems.theorem(name)
     case = theorem.ensemble.case(index)
     measurement = theorem.measure(case)
@@ -147,38 +148,57 @@ def _case(name: str, index: int) -> None:
     print(f"discrepancy {compare(theorem.kind, measurement).discrepancy:.3g}, at most {theorem.limit:.3g} passes")
 
 
-def main(arguments: list[str] | None = None) -> int:
+def arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m wnlib.ledger", description="Verify the theorems.")
     parser.add_argument("names", nargs="*", help="theorems to verify, with what they use (default: all)")
     parser.add_argument("--records", type=Path, default=RECORDS, help="folder of the records (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument("--cases", type=int, default=CASES, help="cases a theorem (default: %(default)s)")
+    parser.add_argument("--case", type=int, help="only print this case of the one theorem named")
     parser.add_argument("--reuse", action="store_true", help="keep records whose code has not changed")
     parser.add_argument("--alone", action="store_true", help="without what the theorems use; write, do not judge")
     parser.add_argument("--first-failure", action="store_true", help="stop each theorem at its first failing part")
-    parser.add_argument("--case", type=int, help="print one case of the one theorem named")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
+    check.integer("--jobs", options.jobs, least=1)
+    check.integer("--cases", options.cases, least=1)
+    if options.case is not None and len(options.names) != 1:
+        raise ValueError(f"--case must be used with the name of one theorem, got {options.names}")
+    options.names = options.names or list(theorems.names())
+    if not options.alone:
+        options.names = closure(options.names)
+    return options
+
+
+def run(options: argparse.Namespace) -> dict[str, Record]:
+    """Records of all theorems named, each written as soon as it is there."""
+    found = {name: fresh(options.records, name) if options.reuse else None for name in options.names}
+    records = {name: record for name, record in found.items() if record is not None}
+    missing = [name for name in options.names if name not in records]
+    checked = verified(missing, options.jobs, options.cases, options.first_failure)
+    for done, (name, record) in enumerate(checked, start=1):
+        write(options.records / f"{name}.json", record)
+        print(f"[{done}/{len(missing)}] {name}: {record['seconds']:.1f} s", flush=True)
+        records[name] = record
+    return records
+
+
+def main(given: list[str] | None = None) -> int:
     try:
-        names = options.names or list(theorems.names())
+        options = arguments(given)
         if options.case is not None:
-            _case(names[0], options.case)
+            show_case(options.names[-1], options.case)
             return 0
-        names = names if options.alone else closure(names)
-        records = {name: fresh(options.records, name) if options.reuse else None for name in names}
-        missing = [name for name, record in records.items() if record is None]
-        for done, (name, record) in enumerate(verified(missing, options.jobs, options.first_failure), start=1):
-            records[name] = record
-            write(options.records / f"{name}.json", record)
-            print(f"[{done}/{len(missing)}] {name}: {record['seconds']} s", flush=True)
-        if options.alone:
-            return 0
-        book = ledger({name: record for name, record in records.items() if record is not None})
-    except (LedgerError, ValueError) as error:
+    except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    records = run(options)
+    if options.alone:
+        return 0
+    book = ledger(records)
     write(options.records.with_suffix(".json"), book)
-    found = {record["name"]: Status(record["status"]) for record in book["theorems"]}
-    print(*(describe(record, found[record["name"]]) for record in book["theorems"]), sep="\n")
-    return 0 if set(found.values()) <= {Status.VERIFIED, Status.ASSUMING} else 1
+    for record in book["theorems"]:
+        print(describe(record))
+    return 0 if {record["status"] for record in book["theorems"]} <= {Status.VERIFIED, Status.ASSUMING} else 1
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ class Excerpt:
     markdown: str
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, str]]:
-        return {"text/markdown": self.markdown, "text/plain": self.markdown}, {"theorem": self.name, "part": self.part}
+        data = {"text/markdown": self.markdown, "text/plain": f"{self.part} of {self.name}"}
+        return data, {"theorem": self.name, "part": self.part}
 
 
 def statement(name: str) -> Excerpt:
