@@ -119,10 +119,13 @@ def _compared(
     power: int = 0,
 ) -> Measurement:
     r"""From $r'/r$ = `growing` and $u'/u$ = `turning`."""
-    problem, mirror, r_squared = case.problem, mirror_map(case.flow, case.scale), case.scale**2
+    problem, r_squared = case.problem, case.scale**2
+    # Magnified from another radius than the start's, so that the exponents are not all zero.
+    mirror = mirror_map(case.flow, float(np.sqrt(r_squared + 2 / case.ratio)))
+    z = direction * np.exp(mirror.log_magnified(case.start) - case.start.log_direction)
     motion = turning + exponent * r_squared * (2 * case.ratio * growing + drift)
     force = problem.A.T @ problem.residual((case.scale * direction) ** case.depth)
-    field = mirror.speed(case.start) * case.scale**power * force * direction ** (case.depth - 2)
+    field = mirror.speed(case.start) * case.scale**power * force * z ** (case.depth - 2)
     size = max(np.abs(turning).max(), np.abs(field).max())
     log_norm, told = np.log(np.linalg.norm(direction)) + exponent * case.ratio * r_squared, case.ratio * r_squared / 2
     unit = max(1.0, told)
