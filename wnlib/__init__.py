@@ -6,6 +6,7 @@ trajectory = integrate(flow, problem, flow.start(60, scale=1.0), t_end=100)
 """
 
 from wnlib.bounds import mass_bound
+from wnlib.descent import Descent, DescentError, GradientDescent, PolarDescent, SalimansKingmaDescent, descend
 from wnlib.flows import Flow, GradientFlow, Polar, ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.geometry import MirrorMap, invariant_drift, invariants, mirror_map, radius_of
 from wnlib.limit import CollapseError, Limit, LimitError, collapses, limit
@@ -15,7 +16,10 @@ from wnlib.trajectory import IntegrationError, Trajectory, integrate
 __all__ = [
     "BasisPursuit",
     "CollapseError",
+    "Descent",
+    "DescentError",
     "Flow",
+    "GradientDescent",
     "GradientFlow",
     "InfeasibleError",
     "IntegrationError",
@@ -23,12 +27,15 @@ __all__ = [
     "LimitError",
     "MirrorMap",
     "Polar",
+    "PolarDescent",
     "Problem",
+    "SalimansKingmaDescent",
     "ScheduledWeightNormFlow",
     "Trajectory",
     "WeightNormFlow",
     "basis_pursuit",
     "collapses",
+    "descend",
     "integrate",
     "invariant_drift",
     "invariants",
