@@ -185,6 +185,20 @@ def test_an_interpolant_stays_where_it_is(method: DescentMethod, batch_size: int
     np.testing.assert_allclose(run.weights, np.broadcast_to(x**method.depth, run.weights.shape), rtol=1e-13)
 
 
+def test_an_interpolant_too_sharp_for_the_step_is_left_for_a_flatter_one() -> None:
+    def sharpness(x: Array) -> float:
+        return float(np.linalg.norm(2 * PROBLEM.A * x, 2) ** 2)
+
+    x = direction(N, 2)
+    problem = Problem(PROBLEM.A, PROBLEM.A @ x**2)
+    near = x + 1e-10 * direction(N, 1)
+    first = GradientFlow(2).start(N, float(np.linalg.norm(near)), near)
+    run = descend(GradientDescent(2), problem, first, 2.2 / sharpness(x), 2000)
+    assert run.loss[0] < 1e-15 < 0.1 < run.loss.max()
+    assert run.loss[-1] < 1e-15
+    assert sharpness(np.sqrt(run.weights[-1])) < 2 / 2.2 * sharpness(x)
+
+
 def test_the_seed_decides_the_minibatches() -> None:
     method = PolarDescent(2, 1.5)
     first = start(method.flow, N)

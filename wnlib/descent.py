@@ -210,10 +210,9 @@ def descend(
 ) -> Descent:
     """Take `steps` steps of size `step` from `start`: one point, or many of shape (..., N) that run side by side.
 
-    A snapshot is kept at the start, after `every` steps, and at the end. With `batch_size` the steps are stochastic:
+    Snapshots are kept of the start, of every `every` steps, and of the end. With `batch_size` the steps are stochastic:
     each epoch splits the rows of A at random into the fewest minibatches of at most that size, equal but for one row,
-    the same for all runs, and `seed` decides them. Between the ends of epochs the error is of first order too, but
-    random.
+    the same for all runs; `seed` decides them. Before an epoch ends, its part of the error is random.
 
     Raises ValueError for bad arguments, InfeasibleError if the depth's weights cannot interpolate, and DescentError if
     the steps are too long. A loss that diverges is seen at the next snapshot.
