@@ -75,8 +75,8 @@ def enclose(
     r"""Enclose the minimiser of $D_\Phi(w, w_0)$ over A w = y, the limit of `flow` if it has one.
 
     The first box is centred at the dual variable of the weights `near`, by default `wnlib.limit` in double precision;
-    it is `box` wide to either side, in units of the largest entry of $\theta_0$. Raises EnclosureError if the operator
-    does not map it into its interior: because the minimiser is not in it, or because it is too wide.
+    it is `box` wide to either side, in units of $(\max_i |z_i|)^{2-L}$, those of a relative change of z. Raises
+    EnclosureError if the operator does not map it into its interior: the minimiser is not in it, or it is too wide.
     """
     check_flow(flow)
     check.positive("box", box)
@@ -85,8 +85,9 @@ def enclose(
     candidate = check.array("near", instance.approximate_limit(flow) if near is None else near, (n,))
     with ctx.workprec(bits):
         program = _DualProgram(flow, instance)
-        half_width = (arb(box) * max(abs(theta) for theta in program.theta_0)).upper()
-        Lambda = [centre + arb(0, half_width) for centre in program.dual_of([arb(w) for w in candidate])]
+        centre = program.dual_of([arb(w) for w in candidate])
+        half_width = (box * max(abs(z_i) for z_i in program.magnified(centre)) ** (2 - flow.depth)).upper()
+        Lambda = [mid + arb(0, half_width) for mid in centre]
         image, contraction = program.krawczyk(Lambda)
         if not all(ball.contains_interior(part) for ball, part in zip(Lambda, image, strict=True)):
             raise EnclosureError(
@@ -151,14 +152,18 @@ class _DualProgram:
     def jacobian(self, Lambda: Balls) -> arb_mat:
         r"""$F' = A \frac{dw}{d\theta} A^\top$.
 
-        $dw_i = L w_i (k_i d\theta_i - (1 - 1/\gamma) \sum_j u_j^2 k_j d\theta_j)$ with $k = z^{L-2}$, $u = z/\|z\|$ and
-        $\gamma = c r^2$, or 1 for gradient flow.
+        With $d\theta = z^{1-L} dz$, gradient flow has $dw_i = L z_i^{2L-2} d\theta_i$; weight normalization has
+        $dw_i = L (s z_i^{2L-2} d\theta_i - (1 - \tfrac1{c r^2}) w_i \sum_j z_j^L d\theta_j / \|z\|^2)$,
+        $s = (r/\|z\|)^L$.
         """
-        L, z, w = self.depth, self.magnified(Lambda), self.weights(Lambda)
-        k, norm, n = [z_i ** (L - 2) for z_i in z], _norm(z), len(z)
-        gamma = arb(1) if self.ratio is None else 2 * norm.log()
-        along = [(1 - 1 / gamma) * (z_j / norm) ** 2 * k_j for z_j, k_j in zip(z, k, strict=True)]
-        rows = [[L * w[i] * ((k[i] if i == j else 0) - along[j]) for j in range(n)] for i in range(n)]
+        L, z, n = self.depth, self.magnified(Lambda), self.A.ncols()
+        rows = [[L * z[i] ** (2 * L - 2) if i == j else arb(0) for j in range(n)] for i in range(n)]
+        if self.ratio is not None:
+            w, norm = self.weights(Lambda), _norm(z)
+            gamma = 2 * norm.log()
+            s = ((gamma / self.ratio).sqrt() / norm) ** L
+            along = [L * (1 - 1 / gamma) * z_j**L / norm**2 for z_j in z]
+            rows = [[s * rows[i][j] - w[i] * along[j] for j in range(n)] for i in range(n)]
         return self.A * arb_mat(rows) * self.A.transpose()
 
     def krawczyk(self, Lambda: Balls) -> tuple[Balls, arb]:
