@@ -295,24 +295,59 @@ def explicit_check(depth: int, n: int = 3) -> tuple[sp.Expr, ...]:
     The rates are derivatives of the loss itself. Of the residuals, n are $z_i' - \kappa L p_i z_i^{L-1}$, one belongs
     to the norm of u, n - 1 to the invariants $\langle v, m_L(z)\rangle$ of a basis v of the kernel.
     """
-    depth, n = check.integer("depth", depth, least=1), check.integer("n", n, least=2)
+    flow = written_out(check.integer("depth", depth, least=1), check.integer("n", n, least=2))
+    a, norm = flow.row, sum(u_i**2 for u_i in flow.direction)
+    return reduced(
+        *(
+            along(z_i, flow.rates) - speed(depth) * depth * force * z_i ** (depth - 1)
+            for z_i, force in zip(flow.z, flow.force, strict=True)
+        ),
+        along(norm, flow.rates) - 2 * eta_u * flow.normal * (1 - norm),
+        *(
+            along(a[i + 1] * mirror(flow.z[i], depth) - a[i] * mirror(flow.z[i + 1], depth), flow.rates)
+            for i in range(n - 1)
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class WrittenOut:
+    r"""Weight normalization of a few weights and one measurement, every inner product written out, nothing assumed.
+
+    row        the entries of A
+    y          the measurement
+    direction  u, of any norm
+    loss       as a function of r and u
+    force      p
+    normal     $-\langle\nabla_u\ell, u\rangle$
+    rates      r' and u', by derivatives of the loss itself
+    """
+
+    row: tuple[sp.Symbol, ...]
+    y: sp.Symbol
+    direction: tuple[sp.Symbol, ...]
+    loss: sp.Expr
+    force: tuple[sp.Expr, ...]
+    normal: sp.Expr
+    rates: dict[sp.Symbol, sp.Expr]
+
+    @property
+    def z(self) -> tuple[sp.Expr, ...]:
+        """The magnified coordinates."""
+        return tuple(u_i * sp.exp(c * r**2 / 2) for u_i in self.direction)
+
+
+def written_out(depth: Depth, n: int = 3, radial: sp.Expr = eta_u / c) -> WrittenOut:
+    """The flow with `n` components; `radial` is the learning rate of the radius."""
     a, us = sp.symbols(f"a_1:{n + 1}", real=True), sp.symbols(f"u_1:{n + 1}", positive=True)
     y = sp.Symbol("y", real=True)
     residual = y - sum(a_i * (r * u_i) ** depth for a_i, u_i in zip(a, us, strict=True))
     loss = residual**2 / 2
     slopes = [-sp.diff(loss, u_i) for u_i in us]
     normal = sum(slope * u_i for slope, u_i in zip(slopes, us, strict=True))
-    rates = {r: -eta_u / c * sp.diff(loss, r)}
+    rates = {r: -radial * sp.diff(loss, r)}
     rates |= {u_i: eta_u * (slope - normal * u_i) for u_i, slope in zip(us, slopes, strict=True)}
-
-    z = [u_i * sp.exp(c * r**2 / 2) for u_i in us]
-    fields = [speed(depth) * depth * a_i * residual * z_i ** (depth - 1) for a_i, z_i in zip(a, z, strict=True)]
-    norm = sum(u_i**2 for u_i in us)
-    return reduced(
-        *(along(z_i, rates) - field for z_i, field in zip(z, fields, strict=True)),
-        along(norm, rates) - 2 * eta_u * normal * (1 - norm),
-        *(along(a[i + 1] * mirror(z[i], depth) - a[i] * mirror(z[i + 1], depth), rates) for i in range(n - 1)),
-    )
+    return WrittenOut(a, y, us, loss, tuple(a_i * residual for a_i in a), normal, rates)
 
 
 def reduced(*expressions: sp.Expr) -> tuple[sp.Expr, ...]:
