@@ -31,8 +31,8 @@ from wnlib.multiprecision import (
     largest_change,
     limit,
     magnified,
-    taylor_coefficients,
 )
+from wnlib.taylor import taylor_coefficients
 
 DEPTHS = range(1, 7)
 FLOWS = [flow for L in DEPTHS for flow in (GradientFlow(L), WeightNormFlow(L, 1.1))]

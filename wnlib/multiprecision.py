@@ -12,10 +12,10 @@ Numbers are mpmath's, at `digits` decimal digits and a few guard digits; ratios 
 are taken for the rationals that these floats are.
 
 Reference for the choice of order and step: A. Jorba and M. Zou, A software package for the numerical integration of
-ODEs by means of high-order Taylor methods, Experimental Mathematics 14 (2005).
+ODEs by means of high-order Taylor methods, Experimental Mathematics 14 (2005). The series are those of `taylor`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, reduce
@@ -32,14 +32,13 @@ from wnlib.flows import Flow, GradientFlow, ScheduledWeightNormFlow, WeightNormF
 from wnlib.limit import LimitError
 from wnlib.limit import limit as float_limit
 from wnlib.problem import Problem
+from wnlib.taylor import Field, Scalar, Vector, taylor_coefficients
 from wnlib.trajectory import IntegrationError
 
 GUARD = 10  # digits carried beyond those that are asked for
 MAX_STEPS = 300
 
 Rational = Fraction | int | float
-Vector = list[mpf]
-Scalar = Any  # a number, or a power series in its place
 
 
 def _rationals(name: str, values: Sequence[Rational], length: int | None = None) -> tuple[Fraction, ...]:
@@ -210,64 +209,6 @@ def agreement(found: Sequence[mpf], wanted: Sequence[mpf], digits: int = 50) -> 
     with mp.workdps(digits + GUARD):
         difference = max(abs(a - b) for a, b in zip(found, wanted, strict=True)) / max(map(abs, wanted))
         return min(float(digits), float(-mp.log10(difference))) if difference else float(digits)
-
-
-class Series:
-    """A power series in t whose coefficient n is computed when first asked for, from earlier ones or its operands'."""
-
-    def __init__(self, rule: Callable[[int], mpf]) -> None:
-        self.rule, self.known = rule, list[mpf]()
-
-    def __getitem__(self, n: int) -> mpf:
-        while len(self.known) <= n:
-            self.known.append(self.rule(len(self.known)))
-        return self.known[n]
-
-    def upto(self, n: int) -> Vector:
-        """Coefficients 0 to n."""
-        _ = self[n]
-        return self.known[: n + 1]
-
-    def __add__(self, other: Scalar) -> "Series":
-        if isinstance(other, Series):
-            return Series(lambda n: self[n] + other[n])
-        return Series(lambda n: self[n] if n else self[0] + other)
-
-    def __neg__(self) -> "Series":
-        return Series(lambda n: -self[n])
-
-    def __sub__(self, other: Scalar) -> "Series":
-        return self + (-other)
-
-    def __rsub__(self, other: mpf) -> "Series":
-        return -self + other
-
-    def __mul__(self, other: Scalar) -> "Series":
-        if isinstance(other, Series):
-            return Series(lambda n: mp.fdot(self.upto(n), reversed(other.upto(n))))
-        return Series(lambda n: self[n] * other)
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __pow__(self, exponent: int) -> Scalar:
-        if exponent <= 1:
-            return self if exponent else mpf(1)
-        half = self ** (exponent // 2)
-        return half * half * self if exponent % 2 else half * half
-
-
-Field = Callable[[Sequence[Scalar]], Sequence[Scalar]]
-
-
-def taylor_coefficients(field: Field, start: Vector, order: int) -> list[Vector]:
-    """Coefficients 0 to `order` of the solution of s' = field(s) at s(0) = start, one list a coordinate."""
-    derivative: list[Series] = []
-    solution = [
-        Series(lambda n, i=i, s=s: derivative[i][n - 1] / n if n else s)  # type: ignore[misc]
-        for i, s in enumerate(start)
-    ]
-    derivative.extend(field(solution))
-    return [series.upto(order) for series in solution]
 
 
 def _field(flow: Flow, instance: Instance) -> Field:
