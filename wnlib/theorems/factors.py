@@ -139,10 +139,10 @@ def measure(case: Case, power: int = 1, spread: float = 0.0, faster: float = 1.0
 def _network(flow: Flow, problem: Problem, start: Array, times: Array, rates: Array) -> Array:
     """All factors (L, N) of a network at `times` (T,), from their gradients: shape (T, L, N)."""
     L, n = start.shape
+    others = np.array([np.delete(np.arange(L), k) for k in range(L)])
 
     def forces(factors: Array) -> Array:
-        others = np.stack([np.prod(np.delete(factors, k, axis=0), axis=0) for k in range(L)])
-        return others * (problem.A.T @ problem.residual(factors.prod(axis=0)))
+        return factors[others].prod(axis=1) * (problem.A.T @ problem.residual(factors.prod(axis=0)))
 
     def plain(t: float, state: Array) -> Array:
         return (rates * forces(state.reshape(L, n))).ravel()
