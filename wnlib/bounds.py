@@ -1,27 +1,31 @@
 r"""What the theory guarantees about the limit without solving for it.
 
-The limit of a flow minimises the Bregman divergence $D_\Phi(w, w_0)$ over the interpolants. From a uniform start,
-$D_\Phi$ is symmetric in the entries of w and convex, so among all weights of a given mass it is smallest at the uniform
-ones. Hence, with an interpolant z of small mass,
+The limit of a flow minimises the Bregman divergence $D_\Phi(w, w_0)$ over the interpolants. From a uniform start it is
+also larger than that of the uniform weights of the same mass $S = \|w_\infty\|_1$. Hence, with any interpolant z,
 
-$D_\Phi(\tfrac{S}{N}\mathbf 1, w_0) \le D_\Phi(w_\infty, w_0) \le D_\Phi(z, w_0), \qquad S = \|w_\infty\|_1,$
+$D_\Phi(\tfrac{S}{N}\mathbf 1, w_0) \le D_\Phi(w_\infty, w_0) \le D_\Phi(z, w_0),$
 
-and the left side, convex in S, confines S to an interval: for every depth, either flow, and any scale of the start.
+and the left side, convex in S, confines S to an interval: for every depth, either flow, and any scale of the start. The
+other bounds solve this inequality, exactly or for the first terms. `target` is always a nonnegative interpolant, shape
+(N,), usually the minimiser of basis pursuit, with mass Q; `scale` is the norm $r_0 = \|x(0)\|$ of a uniform start.
 """
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import lambertw
 
+from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.flows import Flow
-from wnlib.geometry import mirror_map
+from wnlib.flows import Flow, GradientFlow
+from wnlib.geometry import mirror_map, radius_of, scaled_upper_gamma
+from wnlib.limit import limit
+from wnlib.problem import Problem, basis_pursuit
 
 
 def mass_bound(flow: Flow, scale: float, target: Array) -> float:
     r"""An upper bound on the l1 norm of the flow's limit from the uniform start r_0 = `scale`, for depth >= 2.
 
-    `target` is any nonnegative interpolant, shape (N,), usually the minimiser of basis pursuit. Infinite where the
-    bound exceeds a million times the mass of target and start.
+    Infinite where the bound exceeds a million times the mass of target and start.
     """
     n, depth = len(target), flow.depth
     start = flow.start(n, scale)
@@ -44,6 +48,91 @@ def entropy_excess(target: Array) -> float:
     r"""$\log N - H(p)$ = KL(p || uniform) of the target's proportions p, which is at most $\log N$."""
     share = target[target > 0] / np.sum(target)
     return float(np.log(len(target)) + np.sum(share * np.log(share)))
+
+
+def normalized_mass_bound(ratio: float, scale: float, target: Array) -> float:
+    r"""`mass_bound` of weight normalization at depth 2, in closed form.
+
+    $S_0 + \sqrt{(Q - S_0)^2 + 2 Q\,\mathrm{KL}(p_z \| \tfrac1N)/c}$ with $S_0 = r_0^2$.
+    """
+    Q, S0 = float(np.sum(target)), scale**2
+    return float(S0 + np.hypot(Q - S0, np.sqrt(2 * Q * entropy_excess(target) / ratio)))
+
+
+def plain_mass_bound(scale: float, target: Array) -> float:
+    r"""`mass_bound` of gradient flow at depth 2, in closed form.
+
+    With $S_0 = r_0^2$, the larger solution S of $S \log\frac{S}{S_0} - S = Q \log\frac{Q}{S_0} - Q + Q\,
+    \mathrm{KL}(p_z \| \tfrac1N)$: $S = S_0 e^{1 + t}$ with $t e^t = k/e$, where $k S_0$ is the right side.
+    """
+    Q, S0 = float(np.sum(target)), scale**2
+    k = Q / S0 * (np.log(Q / S0) - 1 + entropy_excess(target))
+    return float(S0 * np.exp(1 + lambertw(k / np.e).real))
+
+
+def uniform_mass(target: Array, depth: int) -> float:
+    r"""$N^{(2-L)/2} \rho(z)^{L/2} \le Q$: the mass of the uniform weights whose radius is that of the target."""
+    n = len(target)
+    return float(n * (radius_of(target, depth) / np.sqrt(n)) ** depth)
+
+
+def magnification_excess_bound(flow: Flow, scale: float, target: Array) -> float:
+    r"""Either flow, every depth >= 2: $(S_\infty - Q)/Q \le (1 - \sigma/Q)/(M^{L-2} - 1)$ if M > 1, else inf.
+
+    M is the factor by which coordinates are magnified from the start's radius to the target's, $\sigma$ the
+    `uniform_mass`. At depth 2 the limit L -> 2 of the right side, $\mathrm{KL}(p_z \| \tfrac1N) / (2 \log M)$:
+    $2 \log M$ is $c (Q - r_0^2)$ with weight normalization and $\log(Q/r_0^2)$ without.
+    """
+    L, radii = flow.depth, np.array([scale, radius_of(target, flow.depth)])
+    log_magnification = float(np.diff(flow.log_magnification(radii))[0])
+    if log_magnification <= 0:
+        return np.inf
+    if L == 2:
+        return entropy_excess(target) / (2 * log_magnification)
+    return float((1 - uniform_mass(target, L) / np.sum(target)) / np.expm1((L - 2) * log_magnification))
+
+
+def deep_normalized_excess_bound(depth: int, ratio: float, scale: float, target: Array) -> float:
+    r"""Weight normalization, depth L >= 3, any scale: with $a = (L-2)c/2$,
+
+    $S_\infty - Q \le \tfrac L2 N^{(2-L)/2} e^{a r_0^2} \int_{\rho(z)}^\infty t^{(L-2)/2} e^{-a t}\,dt$; over Q.
+    """
+    depth = check.integer("depth", depth, least=3)
+    a, rho = (depth - 2) * ratio / 2, float(radius_of(target, depth)) ** 2
+    tail = np.exp(a * (scale**2 - rho)) * scaled_upper_gamma(depth, np.asarray(a * rho)) / a ** (depth / 2)
+    return float(depth / 2 * len(target) ** (1 - depth / 2) * tail / np.sum(target))
+
+
+def window_mass(problem: Problem, depth: int, scale: float) -> float:
+    r"""$\min\{\|v\|_1 : A v = y,\ v \ge 0,\ \rho(v) \ge r_0^2\}$, the mass that a ratio c -> inf leads to; depth >= 2.
+
+    Q within the window. Beyond it a Lagrange multiplier turns the constraint into the divergence of gradient flow from
+    a uniform start, whose scale is found such that $\rho$ of its limit is $r_0^2$. Infinite where no start up to ten
+    times larger than r_0 leads there. Relative error about 1e-8.
+    """
+    depth, scale = check.integer("depth", depth, least=2), check.positive("scale", scale)
+    pursuit, flow = basis_pursuit(problem), GradientFlow(depth)
+    inside = float(radius_of(pursuit.weights, depth))
+    if scale <= inside:
+        return pursuit.value
+
+    def end(log_scale: float) -> Array:
+        start = flow.start(problem.shape[1], float(np.exp(log_scale)))
+        return limit(flow, problem, start, tolerance=1e-6).weights
+
+    def surplus(log_scale: float) -> float:
+        return float(np.log(radius_of(end(log_scale), depth) / scale))
+
+    # So small a start has an excess of at most 1e-8 (`magnification_excess_bound`), or, at depth 2, fits in a float.
+    low = np.log(inside) - (18 / (depth - 2) if depth > 2 else 300)
+    if surplus(low) >= 0:
+        return float(np.sum(end(low)))
+    high = np.log(inside)
+    while surplus(high) < 0:
+        if high > np.log(10 * scale):
+            return np.inf
+        high += 0.5
+    return float(np.sum(end(brentq(surplus, low, high, rtol=1e-12))))
 
 
 def normalized_excess_bound(ratio: float, scale: float, target: Array) -> float:
