@@ -12,11 +12,12 @@ RUN = $(BIN)/python -m pipeline.environment
 
 export PARAMS
 
-.PHONY: help book test outputs serve lock clean .venv
+.PHONY: help book ledger test outputs serve lock clean .venv
 
 help:
 	@echo "make book      execute the notebooks and build the site to _build/html"
 	@echo "               PARAMS=\"depth=3 ratio=30\" executes them with these parameters"
+	@echo "make ledger    verify every theorem and say what is verified; a part of make book"
 	@echo "make test      lint, types, tests, and the notebooks against their committed outputs"
 	@echo "make outputs   refresh the outputs committed with the notebooks"
 	@echo "make serve     show the site at http://localhost:$(PORT)"
@@ -25,6 +26,9 @@ help:
 
 book: .venv
 	@$(BIN)/python -m pipeline.build $(SNAKEMAKE_FLAGS)
+
+ledger: .venv
+	@PARAMS= $(BIN)/python -m pipeline.build ledger $(SNAKEMAKE_FLAGS)
 
 test: .venv
 	@$(BIN)/ruff check .

@@ -1,10 +1,15 @@
-"""The pipeline: prepared notebooks -> executed notebooks -> site. `make book` prepares them and starts it."""
+"""The pipeline: notebooks -> executed notebooks; theorems -> records -> ledger -> pages; all of it -> site.
 
+`make book` prepares the notebooks and starts it.
+"""
+
+import os
 import platform
 import sys
 from pathlib import Path
 
 CHAPTERS = sorted(path.stem for path in Path("notebooks").glob("*.ipynb"))
+THEOREMS = sorted(path.stem for path in Path("wnlib/theorems").glob("[!_]*.py"))
 
 
 def files(folder, pattern="*"):
@@ -12,9 +17,18 @@ def files(folder, pattern="*"):
     return sorted(str(path) for path in found if path.is_file())
 
 
+def sources(wildcards):
+    """The files that the record of a theorem rests on."""
+    from wnlib import fingerprint  # not above: a book without theorems needs no such package
+
+    found = fingerprint.sources(f"wnlib.theorems.{wildcards.theorem}", "wnlib.verification")
+    return [os.path.relpath(path) for path in found]
+
+
 rule site:
     input:
         expand("_build/executed/{chapter}.ipynb", chapter=CHAPTERS),
+        ["_build/theorems"] if THEOREMS else [],
         files("book"),
         "_config.yml",
         "_toc.yml",
@@ -49,3 +63,42 @@ rule execute:
         python=platform.python_version(),  # another Python may round otherwise
     shell:
         "{sys.executable:q} -m pipeline.execute {wildcards.chapter:q}"
+
+
+rule verify:
+    input:
+        sources,
+        "requirements.lock",
+    output:
+        "_build/ledger/{theorem}.json",
+    message:
+        "{wildcards.theorem}: verifying"
+    params:
+        python=platform.python_version(),
+    shell:
+        "{sys.executable:q} -m pipeline.environment wnlib.ledger {wildcards.theorem:q} --alone --jobs 1 > /dev/null"
+
+
+rule ledger:
+    input:
+        expand("_build/ledger/{theorem}.json", theorem=THEOREMS),
+        "wnlib/ledger.py",
+    output:
+        "_build/ledger.json",
+    message:
+        "ledger: what is verified"
+    shell:
+        "{sys.executable:q} -m pipeline.environment wnlib.ledger --reuse --jobs 1"
+
+
+rule pages:
+    input:
+        "_build/ledger.json",
+        expand("_build/executed/{chapter}.ipynb", chapter=CHAPTERS),
+        files("pipeline", "*.py"),
+    output:
+        directory("_build/theorems"),
+    message:
+        "theorems: writing their pages"
+    shell:
+        "{sys.executable:q} -m pipeline.environment pipeline.theorems {CHAPTERS:q}"

@@ -43,7 +43,7 @@ def main() -> None:
     shutil.rmtree(BUILD / "running", ignore_errors=True)
     os.set_inheritable(lock, True)
     command = [sys.executable, "-m", "snakemake", "--nolock", "--rerun-incomplete", "--keep-going"]
-    command += ["--quiet", "host", "reason", "--cores", "all"]
+    command += ["--quiet", "host", "reason", "progress", "--cores", "all"]
     os.execv(sys.executable, command + sys.argv[1:])
 
 

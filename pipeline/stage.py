@@ -1,11 +1,12 @@
 """Build the site from the executed notebooks: ``python -m pipeline.stage NAME...``.
 
-The sources are copied next to the executed notebooks, so that the work tree stays as it is, and the site
-takes its place only when it is complete.
+The sources and the theorems' pages are copied next to the executed notebooks, so that the work tree stays as it
+is, and the site takes its place only when it is complete.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,10 +14,13 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import yaml
+
 from pipeline.environment import ENVIRONMENT
 
 BUILD = Path("_build")
 STAGE = BUILD / "stage"
+LEDGER, THEOREMS = BUILD / "ledger.json", BUILD / "theorems"
 
 
 def stage(names: list[str]) -> None:
@@ -25,8 +29,21 @@ def stage(names: list[str]) -> None:
     (STAGE / "notebooks").mkdir()
     for name in names:
         shutil.copy(BUILD / "executed" / f"{name}.ipynb", STAGE / "notebooks")
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(name, STAGE)
+    shutil.copy("_config.yml", STAGE)
+    contents = Path("_toc.yml").read_text(encoding="utf-8")
+    if THEOREMS.exists():
+        shutil.copytree(THEOREMS, STAGE / "theorems")
+        contents = with_theorems(contents)
+    (STAGE / "_toc.yml").write_text(contents, encoding="utf-8")
+
+
+def with_theorems(contents: str) -> str:
+    """The table of contents with the theorems' pages, in the ledger's order, below that of their graph."""
+    toc = yaml.safe_load(contents)
+    theorems = json.loads(LEDGER.read_text(encoding="utf-8"))["theorems"]
+    [graph] = [chapter for part in toc["parts"] for chapter in part["chapters"] if chapter["file"] == "theorems/index"]
+    graph["sections"] = [{"file": f"theorems/{theorem['name']}"} for theorem in theorems]
+    return yaml.safe_dump(toc, sort_keys=False)
 
 
 def build() -> Path:

@@ -1,4 +1,4 @@
-"""What code cells say about themselves: captioned figures and verdicts.
+"""What code cells say about themselves: captioned figures, verdicts and theorems.
 
 A cell shows a figure as two outputs: the image, whose plain-text form is its alternative text, and after it
 the caption, Markdown whose output metadata names the figure: ``{"figure": "drift"}``. A notebook front end
@@ -6,11 +6,15 @@ shows the caption below the image; this extension hands both to MyST-NB, which m
 that any page can refer to with ``{numref}`drift```. So both texts can carry numbers that the run computed.
 
 A cell that prints ``verified: ...`` is tagged as a verdict, for the style sheet.
+
+A cell shows a theorem, or its proof, as Markdown whose output metadata names it: ``{"theorem": "magnification", "part":
+"statement"}``. What the pipeline wrote of it into ``theorems/quoted`` takes its place, in a cell of its own.
 """
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -51,16 +55,36 @@ def tag_verdict(cell: dict) -> None:
         cell["metadata"].setdefault("tags", []).append("verdict")
 
 
+def quote_theorems(cell: dict, quoted: Path) -> list[dict]:
+    """Move the theorems that a cell shows into Markdown cells to follow it. Raises ValueError for an unknown one."""
+    found = []
+    for output in [output for output in cell["outputs"] if "theorem" in output.get("metadata", {})]:
+        name, part = output["metadata"]["theorem"], output["metadata"]["part"]
+        path = quoted / f"{name}.{part}.md"
+        if not path.exists():
+            raise ValueError(f"shows the {part} of {name!r}, which no theorem file holds")
+        cell["outputs"].remove(output)
+        shown = {"id": f"{cell['id']}-{len(found)}", "source": path.read_text(encoding="utf-8")}
+        found.append({"cell_type": "markdown", "metadata": {}, **shown})
+    return found
+
+
 def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
     if not str(app.env.doc2path(docname)).endswith(".ipynb"):
         return
     notebook = json.loads(source[0])
+    cells = []
     for index, cell in enumerate(notebook["cells"], start=1):
+        cells.append(cell)
         if cell["cell_type"] == "code":
             tag_verdict(cell)
             if defect := caption_figure(cell):
                 logger.warning("cell %d: %s", index, defect, location=docname)
-    source[0] = json.dumps(notebook)
+            try:
+                cells += quote_theorems(cell, Path(app.srcdir, "theorems", "quoted"))
+            except ValueError as error:
+                logger.warning("cell %d %s", index, error, location=docname)
+    source[0] = json.dumps({**notebook, "cells": cells})
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

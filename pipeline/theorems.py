@@ -1,0 +1,58 @@
+"""The book's pages on its theorems, from their files and the ledger: ``python -m pipeline.theorems CHAPTER...``.
+
+Writes ``_build/theorems``: a page for each theorem, the pages that stand for all, and in ``quoted`` what chapters show.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pipeline.notebooks import Notebook, read, write_text
+from pipeline.overview import assumptions, claims, counts, index
+from pipeline.pages import Entry, page, proof, quoted
+from wnlib.theorems import theorem
+
+BUILD = Path("_build")
+LEDGER, PAGES = BUILD / "ledger.json", BUILD / "theorems"
+
+
+def entries(chapters: Mapping[str, Notebook]) -> dict[str, Entry]:
+    """The theorems in the ledger's order, each with its surroundings."""
+    records = json.loads(LEDGER.read_text(encoding="utf-8"))["theorems"]
+    told = {chapter: set(shown(notebook)) for chapter, notebook in chapters.items()}
+    return {
+        record["name"]: Entry(
+            theorem(record["name"]),
+            record,
+            [theorem(used) for used in record["uses"]],
+            [theorem(other["name"]) for other in records if record["name"] in other["uses"]],
+            [chapter for chapter, names in told.items() if record["name"] in names],
+        )
+        for record in records
+    }
+
+
+def shown(notebook: Notebook) -> Iterator[str]:
+    """The theorems that the cells of an executed notebook show."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            if "theorem" in output.get("metadata", {}):
+                yield output["metadata"]["theorem"]
+
+
+def main(chapters: Sequence[str]) -> None:
+    found = entries({name: read(BUILD / "executed" / f"{name}.ipynb") for name in chapters})
+    for name, entry in found.items():
+        write_text(PAGES / f"{name}.md", page(entry))
+        write_text(PAGES / "quoted" / f"{name}.statement.md", quoted(entry))
+        write_text(PAGES / "quoted" / f"{name}.proof.md", proof(entry.theorem))
+        write_text(PAGES / "source" / f"{name}.py", Path("wnlib", "theorems", f"{name}.py").read_text(encoding="utf-8"))
+    for write_page in (index, claims, assumptions, counts):
+        write_text(PAGES / f"{write_page.__name__}.md", write_page(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
