@@ -103,6 +103,18 @@ def deep_normalized_excess_bound(depth: int, ratio: float, scale: float, target:
     return float(depth / 2 * len(target) ** (1 - depth / 2) * tail / np.sum(target))
 
 
+def deep_plain_excess_bound(depth: int, scale: float, target: Array) -> float:
+    r"""Gradient flow, depth L >= 3: with $\beta = (S_0/Q)^{1-2/L}$, $S_0 = \|w_0\|_1$, $\rho_Q = N^{1-2/L} Q^{2/L}$,
+
+    $(S_\infty - Q)/Q \le \tfrac L2 \frac{\beta}{1 - \beta} (1 - \rho(z)/\rho_Q)$ if $S_0 < Q$, else inf.
+    """
+    depth, n, Q = check.integer("depth", depth, least=3), len(target), float(np.sum(target))
+    at_start, at_uniform = scale**2, n ** (1 - 2 / depth) * Q ** (2 / depth)
+    beta = (at_start / at_uniform) ** (depth / 2 - 1)
+    rest = 1 - float(radius_of(target, depth)) ** 2 / at_uniform
+    return depth / 2 * beta / (1 - beta) * rest if beta < 1 else np.inf
+
+
 def window_mass(problem: Problem, depth: int, scale: float) -> float:
     r"""$\min\{\|v\|_1 : A v = y,\ v \ge 0,\ \rho(v) \ge r_0^2\}$, the mass that a ratio c -> inf leads to; depth >= 2.
 

@@ -113,7 +113,7 @@ def measure(
     """Relative excess: of the limit and the two divergences' root, of the first bound, of the second, of the third.
 
     For the falsifiers: a `ratio` in the bounds that is not the flow's, a limit from a start `other` times as large, a
-    start that is smaller by the factor `tilt` where $z^*$ is positive, a `target` that is a multiple of an interpolant, a
+    start that is smaller by the factor `tilt` where $z^*$ is positive, a `target` that is this many times $z^*$, a
     `share` of the divergence of proportions.
     """
     flow, radius, z = normalized_flow(case), start_radius(case), target * case.target
