@@ -331,12 +331,7 @@ THEOREM = Theorem(
         Falsifier(2, r"$\lVert u\rVert = 1.2$", partial(measure, norm=1.2)),
         Falsifier(3, r"$r^2\eta_u/\eta_r = 1.1\,\gamma$", partial(measure, ratio=1 / 1.1)),
         Falsifier("formula", r"$\nabla\Phi_L = 2\, m_L(z)$", partial(measure, slope=2.0)),
-        Falsifier(
-            "formula",
-            r"$\nabla^2\Phi_L = \kappa\, K^{-1}$",
-            lambda case: measure(case, curvature=1 / case.depth),
-            ensemble=INTERIOR,
-        ),
+        Falsifier("formula", r"$\nabla^2\Phi_L = 2 \kappa L\, K^{-1}$", partial(measure, curvature=2.0)),
         Falsifier("formula", r"$\gamma$ for $1/\gamma$ in $K$", partial(measure, power=1)),
     ),
 )
