@@ -63,6 +63,14 @@ def total(term: sp.Expr, depth: Depth = L) -> sp.Expr:
     return factor * pull
 
 
+def summed(term: sp.Expr, depth: Depth = L, norm: sp.Expr | int = 1) -> sp.Expr:
+    r"""The sum over all components of a quadratic form in $p_i u_i^{L-1}$ and $u_i$, where $\|u\|^2$ = `norm`."""
+    slope, square = sp.Symbol("q_i"), sp.Symbol(r"{\lVert p\odot u^{L-1}\rVert^2}", positive=True)
+    polynomial = sp.Poly(sp.powsimp(sp.expand(term.subs(p, slope / u ** (depth - 1)))), slope, u)
+    sums = {(2, 0): square, (1, 1): pull, (0, 2): norm}
+    return sp.Add(*(coefficient * sums[powers] for powers, coefficient in polynomial.terms()))
+
+
 def plain_rates(depth: Depth = L) -> dict[sp.Symbol, sp.Expr]:
     """Gradient flow, one component."""
     return {x: depth * p * x ** (depth - 1)}

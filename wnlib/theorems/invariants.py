@@ -43,8 +43,8 @@ $F$ is a function of $\theta$ on an open set, and it is conserved if and only if
 $\langle\nabla F(\theta), p\rangle = 0$ at every point where $\kappa \ne 0$. Fix the point, hence $w$. As $y$ runs
 through the range of $A$, so does $y - A w$, and $p = A^\top (y - A w)$ runs through
 $A^\top A\, \mathbb{R}^N = \operatorname{row}(A)$: the whole of it. Hence $\nabla F(\theta) \in \ker A$ at every
-$\theta$. On a ball around a point, $F$ is then constant on the sets $\theta + \operatorname{row}(A)$, which meet the ball
-in convex sets. So it depends only on the part of $\theta$ in $\ker A$, and the invariants are the coordinates of this part.
+$\theta$. On a ball around a point, $F$ is then constant on the sets $\theta + \operatorname{row}(A)$, which meet the
+ball in convex sets. So it depends only on the part of $\theta$ in $\ker A$, whose coordinates are the invariants.
 
 For one fixed $y$ there are more: near a point where it moves, any flow in $N$ dimensions has $N - 1$ invariants. But
 these depend on $y$. What is stated is that none of them serves for all measurements.

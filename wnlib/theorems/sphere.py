@@ -77,7 +77,7 @@ from wnlib.ensemble import Case, Ensemble
 from wnlib.flows import ScheduledWeightNormFlow
 from wnlib.measuring import horizon, polar_velocity, together
 from wnlib.problem import Problem
-from wnlib.symbolic import Depth, Derivation, L, Step, along, eta_r, eta_u, p, pull, r, tidy, total, u
+from wnlib.symbolic import Depth, Derivation, L, Step, along, eta_r, eta_u, p, r, summed, tidy, total, u
 from wnlib.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib.trajectory import integrate
 
@@ -95,8 +95,8 @@ def derive(depth: Depth = L) -> Derivation:
     tangential = common * tidy(angular / common - normal / common * u)
     norm = sp.Symbol(r"{\lVert u\rVert^2}", positive=True)
     growth = 2 * eta_u * normal * (1 - norm)
-    dissipated = rates[r] ** 2 / eta_r + _summed(rates[u] ** 2, depth) / eta_u
-    fall = _summed(-p * along(weight, rates), depth)
+    dissipated = rates[r] ** 2 / eta_r + summed(rates[u] ** 2, depth) / eta_u
+    fall = summed(-p * along(weight, rates), depth)
     steps = (
         Step("One weight", "w_i", weight, "A weight is a power of its factor $x_i = r u_i$."),
         Step(
@@ -147,19 +147,11 @@ def derive(depth: Depth = L) -> Derivation:
         symbolic.reduced(
             eta_r * radial - rates[r],
             eta_u * tangential - rates[u],
-            _summed(2 * u * rates[u], depth, norm) - growth,
+            summed(2 * u * rates[u], depth, norm) - growth,
             fall + dissipated,
         )
         + _written_out(depth),
     )
-
-
-def _summed(term: sp.Expr, depth: Depth, norm: sp.Expr | int = 1) -> sp.Expr:
-    r"""The sum over all components of a polynomial of degree 2 in $p_i u_i^{L-1}$ and $u_i$."""
-    slope, square = sp.Symbol("q_i"), sp.Symbol(r"{\lVert p\odot u^{L-1}\rVert^2}", positive=True)
-    polynomial = sp.Poly(sp.powsimp(sp.expand(term.subs(p, slope / u ** (depth - 1)))), slope, u)
-    sums = {(2, 0): square, (1, 1): pull, (0, 2): norm}
-    return sp.Add(*(coefficient * sums[powers] for powers, coefficient in polynomial.terms()))
 
 
 def _written_out(depth: Depth) -> tuple[sp.Expr, ...]:
