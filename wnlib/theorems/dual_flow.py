@@ -138,7 +138,7 @@ def dual_solution(
         return np.asarray(force * speed**power * problem.residual(weights))
 
     small = 1e-13 * np.abs(theta_0).max()
-    solution = solve_ivp(velocity, (0, times[-1]), np.zeros(problem.shape[0]), "LSODA", times, rtol=1e-10, atol=small)
+    solution = solve_ivp(velocity, (0, times[-1]), np.zeros(problem.shape[0]), "LSODA", times, rtol=1e-9, atol=small)
     return np.asarray(solution.y.T)
 
 
@@ -158,7 +158,7 @@ def measure(
     problem, parts = case.problem, []
     flows: tuple[Flow, ...] = (case.flow, case.plain)
     for flow in flows:
-        mirror, end = mirror_map(flow, float(start(case).radius)), horizon(flow, problem, start(case))
+        mirror, end = mirror_map(flow, float(start(case).radius)), horizon(flow, problem, start(case), steps=5)
         times = np.linspace(0, end, 5)
         moving = growing(flow, drift / end) if drift else flow
         primal = integrate(moving, problem, start(case), end, coordinates="primal").at(times)
