@@ -184,7 +184,9 @@ def measure(
         fallen = mirror.bregman(target, trajectory.points[:1]) - mirror.bregman(target, trajectory.points)
         measured += [first * 2 * tau * loss, second * (2 * tau**2 * loss + 2 * tau * to_end)]
         predicted += [fallen, limit @ limit - np.sum((path - limit) ** 2, axis=1)]
-    return Measurement(np.concatenate(measured), np.concatenate(predicted))
+    # At the start both sides are 0.
+    left, right = (np.concatenate([side[1:] for side in sides]) for sides in (measured, predicted))
+    return Measurement(left, right)
 
 
 THEOREM = Theorem(
