@@ -111,7 +111,7 @@ def derivation(record: Record) -> Iterator[str]:
         ["depth $L$", *(f"${d['depth']}$" for d in depths)], [["residuals", *(str(d["residuals"]) for d in depths)]]
     )
     for step in record["steps"]:
-        yield item(f"**{step['name']}.** {step['reason']}\n\n$$\n{step['left']} = {step['right']}\n$$")
+        yield item(f"**{step['name']}.** {step['reason']}\n\n$$\n{step['equation']}\n$$")
 
 
 def measurement(entry: Entry) -> Iterator[str]:

@@ -1,11 +1,12 @@
 """Every derivation ends in zero, at symbolic and at concrete depth; every mutated formula does not."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 
 import pytest
 import sympy as sp
 
-from wnlib import symbolic
+from wnlib import symbolic, theorems
 from wnlib.symbolic import (
     Derivation,
     L,
@@ -141,3 +142,29 @@ def test_bad_depth(depth: float) -> None:
         symbolic.identical_factors(depth)
     with pytest.raises(ValueError, match="depth must be"):
         symbolic.explicit_check(depth)
+
+
+def test_names_that_are_latex_are_printed_as_they_are() -> None:
+    limit = sp.Symbol(r"\rho(w_\infty)", positive=True)
+    step = symbolic.Step("Square", "s", limit**2 + sp.Symbol("u_i"), "")
+    assert step.equation == r"s = u_{i} + {\rho(w_\infty)}^{2}"
+
+
+def parts(latex: str) -> Iterator[str]:
+    """Every part in braces, and the whole, without the parts in braces inside it."""
+    while True:
+        inner = re.search(r"\{([^{}]*)\}", latex)
+        if inner is None:
+            yield latex
+            return
+        yield inner[1]
+        latex = latex[: inner.start()] + latex[inner.end() :]
+
+
+@pytest.mark.parametrize("name", theorems.names())
+def test_equations_of_derivations_are_well_formed(name: str) -> None:
+    theorem = theorems.theorem(name)
+    for step in theorem.derive(theorem.depths[0]).steps:
+        for part in parts(step.equation.replace(r"\{", "").replace(r"\}", "")):
+            assert part.count("(") == part.count(")"), step
+            assert part.count(r"\langle") == part.count(r"\rangle"), step

@@ -128,7 +128,7 @@ def test_page_of_an_identity(identity: Entry) -> None:
     assert "| residuals | 1 | 1 | 1 | 1 | 1 | 1 | 1 |" in text
     for step in record["derivation"]["steps"]:
         assert f"1. **{step['name']}.** {step['reason']}" in text
-        assert f"{step['left']} = {step['right']}" in text
+        assert step["equation"] in text
     worst = record["measurement"]["worst"]
     assert f"6 of 6 cases pass. The relative error is at most {number(worst['discrepancy'])}" in text
     assert f"Margin {number(record['measurement']['margin'])}." in text

@@ -31,6 +31,12 @@ class Step:
     right: sp.Expr
     reason: str
 
+    @property
+    def equation(self) -> str:
+        """As LaTeX. A symbol whose name has a backslash is LaTeX already; sympy would split it at its underscores."""
+        names = {s: f"{{{s.name}}}" for s in self.right.free_symbols if "\\" in s.name}
+        return f"{self.left} = {sp.latex(self.right, symbol_names=names)}"
+
 
 @dataclass(frozen=True)
 class Derivation:
@@ -45,7 +51,7 @@ class Derivation:
 
     def _repr_markdown_(self) -> str:
         return "\n\n".join(
-            f"**{number}. {step.name}.** {step.reason}\n\n$$\n{step.left} = {sp.latex(step.right)}\n$$"
+            f"**{number}. {step.name}.** {step.reason}\n\n$$\n{step.equation}\n$$"
             for number, step in enumerate(self.steps, start=1)
         )
 

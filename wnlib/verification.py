@@ -11,7 +11,6 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
 from wnlib.ensemble import Case, Ensemble
 from wnlib.fingerprint import fingerprint
@@ -136,9 +135,7 @@ def _derivation(theorem: Theorem) -> Record:
             for depth, derivation in derivations.items()
         ],
         "shown": str(theorem.depths[0]),
-        "steps": [
-            {"name": s.name, "left": s.left, "right": sp.latex(s.right), "reason": s.reason} for s in shown.steps
-        ],
+        "steps": [{"name": step.name, "reason": step.reason, "equation": step.equation} for step in shown.steps],
     }
 
 
