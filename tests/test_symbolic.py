@@ -147,7 +147,7 @@ def test_bad_depth(depth: float) -> None:
 def test_names_that_are_latex_are_printed_as_they_are() -> None:
     limit = sp.Symbol(r"\rho(w_\infty)", positive=True)
     step = symbolic.Step("Square", "s", limit**2 + sp.Symbol("u_i"), "")
-    assert step.equation == r"s = u_{i} + {\rho(w_\infty)}^{2}"
+    assert step.equation == r"s = {\rho(w_\infty)}^{2} + u_{i}"
 
 
 def parts(latex: str) -> Iterator[str]:
