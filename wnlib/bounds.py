@@ -144,7 +144,7 @@ def window_mass(problem: Problem, depth: int, scale: float) -> float:
         if high > np.log(10 * scale):
             return np.inf
         high += 0.5
-    return float(np.sum(end(brentq(surplus, low, high, rtol=1e-12))))
+    return float(np.sum(end(brentq(surplus, low, high, xtol=1e-8))))
 
 
 def normalized_excess_bound(ratio: float, scale: float, target: Array) -> float:

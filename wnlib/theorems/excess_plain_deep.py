@@ -182,7 +182,7 @@ THEOREM = Theorem(
             4,
             r"$S_0 > Q$, with $Q/S_0$ in the bound",
             beyond,
-            ensemble=Ensemble(depths=(3, 4, 5, 6), scales=(0.2, 0.5), uniform=True),
+            ensemble=Ensemble(depths=(3, 4, 5, 6), scales=(0.4, 0.8), uniform=True),
         ),
         Falsifier("formula", r"$\alpha/2$ in the bounds", partial(measure, scale=0.5)),
         Falsifier("formula", "a quarter of the explicit bound", partial(measure, share=0.25)),
