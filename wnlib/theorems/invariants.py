@@ -52,7 +52,8 @@ these depend on $y$. What is stated is that none of them serves for all measurem
 Boundary
 --------
 - **Checked.** $\theta' = \kappa L\, p$ for every depth by computer algebra; the drift of the invariants along
-  trajectories of both flows, on one instance in 40 digits; the rank of their gradients; the rank of all $\theta'$ at a point, over many $y$.
+  trajectories of both flows, on one instance in 40 digits; the rank of their gradients; the rank of all $\theta'$ at a
+  point, over many $y$.
 - **Assumed.** Nothing.
 - **No run can test.** That no function $F$ is missing: a run sees the directions in which $\theta$ can move, not all
   functions. The proof does the rest.
