@@ -135,15 +135,17 @@ def window_mass(problem: Problem, depth: int, scale: float) -> float:
     def surplus(log_scale: float) -> float:
         return float(np.log(radius_of(end(log_scale), depth) / scale))
 
-    # So small a start has an excess of at most 1e-8 (`magnification_excess_bound`), or, at depth 2, fits in a float.
-    low = np.log(inside) - (18 / (depth - 2) if depth > 2 else 300)
-    if surplus(low) >= 0:
-        return float(np.sum(end(low)))
     high = np.log(inside)
     while surplus(high) < 0:
         if high > np.log(10 * scale):
             return np.inf
         high += 0.5
+    if depth == 2:  # where rho is the mass
+        return scale**2
+    # So small a start has an excess of at most 1e-8 (`magnification_excess_bound`).
+    low = np.log(inside) - 18 / (depth - 2)
+    if surplus(low) >= 0:
+        return float(np.sum(end(low)))
     return float(np.sum(end(brentq(surplus, low, high, xtol=1e-8))))
 
 
