@@ -196,7 +196,6 @@ THEOREM = Theorem(
         Falsifier(1, "$x(0)$ from 1 to 3 over the entries", partial(measure, tilt=3.0), ensemble=BEYOND),
         Falsifier(2, "limits of gradient flow from the same start", plain_limit, ensemble=BEYOND),
         Falsifier(3, "twice the mass of any interpolant", no_room, ensemble=Ensemble(depths=(2,), uniform=True)),
-        Falsifier("formula", r"$\rho(v) \ge 1.2\, r_0^2$", partial(measure, claimed=np.sqrt(1.2)), ensemble=BEYOND),
         Falsifier("formula", "$Q$ from every start", partial(measure, claimed=1e-3), ensemble=BEYOND),
         Falsifier("formula", r"$\rho$ of depth 2", partial(measure, depth=2), ensemble=BEYOND),
     ),
