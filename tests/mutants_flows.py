@@ -24,7 +24,13 @@ MUTANTS = [
     Mutant("schedules", "flows.py", "* np.exp((L - 2) * log_u) - along)", "* np.exp((L - 2) * log_u) + along)", "sign"),
     Mutant("schedules", "symbolic.py", "sp.exp((2 - depth) * log_mag", "sp.exp((1 - depth) * log_mag", "exponent"),
     Mutant("salimans_kingma", "flows.py", "self.radial_rate, self.ratio *", "3.0, self.ratio *", "constant"),
-    Mutant("salimans_kingma", "flows.py", "radial_rate * np.exp((L", "2 * radial_rate * np.exp((L", "constant"),
+    Mutant(
+        "salimans_kingma",
+        "flows.py",
+        "angular_rate * np.exp(L * log_r)",
+        "2 * angular_rate * np.exp(L * log_r)",
+        "constant",
+    ),
     Mutant("salimans_kingma", "flows.py", "angular_rate * r * (force", "angular_rate * r**2 * (force", "exponent"),
     Mutant("salimans_kingma", "symbolic.py", "angular * depth * r**depth", "angular * depth * r", "exponent"),
 ]
