@@ -34,7 +34,7 @@ $$
 \end{aligned}
 $$
 
-In words: where weight normalization has $c\,(Q - S_0)$ ({prf:ref}`thm-excess_weight_norm`), gradient flow has
+In words: where weight normalization has $c\,(Q - S_0)$, gradient flow has
 $\log(Q/S_0)$.
 
 Proof

@@ -34,8 +34,8 @@ $$
 $$
 
 For $N\alpha^2 < \rho_*$ this is at most $(1 - U_*/Q)/(M_*^{L-2} - 1)$, with $U_* = N^{(2-L)/2}\rho_*^{L/2}$ and the
-magnification $M_* = \sqrt{\rho_*/(N\alpha^2)}$ from the start's radius to the target's: the form that the bound of
-{prf:ref}`thm-excess_weight_norm_deep` has, with another magnification.
+magnification $M_* = \sqrt{\rho_*/(N\alpha^2)}$ from the start's radius to the target's: the form that the
+bound for weight normalization has, with another magnification.
 
 Proof
 -----

@@ -114,6 +114,7 @@ THEOREM = Theorem(
     ensemble=Ensemble(depths=(2, 3), ratios=(10, 15), scales=(0.317, 0.632), columns=(16, 28), uniform=True),
     derive=derive,
     measure=measure,
+    uses=("excess_plain", "excess_plain_deep", "excess_weight_norm", "excess_weight_norm_deep"),
     falsifiers=(
         Falsifier(1, "a start beyond the window", partial(measure, scale=4.0), ensemble=SHALLOW),
         Falsifier(2, "a twentieth of the ratio", partial(measure, ratio=0.05)),

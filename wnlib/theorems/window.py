@@ -61,7 +61,8 @@ Boundary
   inside and beyond the window, against the program, whose value is Q or the mass at which plain gradient flow ends.
 - **Assumed.** Nothing beyond {prf:ref}`thm-implicit_bias` and {prf:ref}`thm-mass_bound`.
 - **No run can test.** The limit itself: ratios are finite. Inside the window they are chosen such that double precision
-  still tells the start's dual variable from the limit's; beyond it, so that starts have room.
+  still tells the start's dual variable from the limit's; beyond it, so that starts have room. No more than 10 weights,
+  to save time.
 
 Source
 ------
