@@ -175,7 +175,7 @@ def certify(depth: int) -> tuple[Certificate, ...]:
 
 
 def _digits_kept(flow: Flow) -> float:
-    states = multiprecision.follow(flow, SMALL_INSTANCE, residual=1e-12, digits=43)
+    states = multiprecision.follow(flow, SMALL_INSTANCE, residual=1e-3, digits=43)
     return float(-mp.log10(multiprecision.invariant_drift(flow, SMALL_INSTANCE, states, digits=43)))
 
 

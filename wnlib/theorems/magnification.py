@@ -62,7 +62,14 @@ def derive(depth: Depth = L) -> Derivation:
     along_r = sp.simplify(sp.diff(z, r) * rates[r])
     motion = sp.simplify(along_u + along_r)
     field = symbolic.speed(depth) * depth * p * z ** (depth - 1)
-    residuals = symbolic.reduced(along(z, rates) - field)
+    flow = symbolic.written_out(depth)  # the same with three components, by derivatives of the loss itself
+    residuals = symbolic.reduced(
+        along(z, rates) - field,
+        *(
+            along(z_i, flow.rates) - symbolic.speed(depth) * depth * force * z_i ** (depth - 1)
+            for z_i, force in zip(flow.z, flow.force, strict=True)
+        ),
+    )
     steps = (
         Step("Magnify", "z_i", z, "The direction, blown up by a factor that depends on the radius alone."),
         Step("The direction's share", r"\frac{\partial z_i}{\partial u_i} u_i'", along_u, "Product rule, first term."),
