@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from wnlib.ensemble import Case, Ensemble
 from wnlib.symbolic import Derivation
-from wnlib.theorem import Falsifier, Kind, Measurement, Text, Theorem, compare
+from wnlib.theorem import Assumption, Falsifier, Kind, Measurement, Text, Theorem, compare
 from wnlib.theorems import magnification, names, proof, statement, theorem
 
 DOCSTRING = r"""Title
@@ -102,6 +102,12 @@ def test_missing_falsifiers_are_named(breaks: tuple, defect: str) -> None:
 def test_hypotheses_must_be_numbered_from_one() -> None:
     assert any("numbered" in found for found in toy(DOCSTRING.replace("2. **two**", "3. **two**")).missing())
     assert any("numbered" in f for f in toy(DOCSTRING.replace("**one**", "one").replace("**two**", "two")).missing())
+
+
+def test_empirical_statement_must_assume_something() -> None:
+    empirical = replace(toy(), kind=Kind.EMPIRICAL)
+    assert any("representative" in found for found in empirical.missing())
+    assert replace(empirical, assumes=(Assumption("a", "b", "c"),)).missing() == []
 
 
 values = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=5).filter(lambda v: max(map(abs, v)) > 1e-3)

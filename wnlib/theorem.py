@@ -220,4 +220,6 @@ class Theorem:
         defects += [f"a falsifier breaks hypothesis {n}, which there is not" for n in broken - {*hypotheses, "formula"}]
         if "formula" not in broken:
             defects.append("no falsifier mutates a formula")
+        if self.kind is Kind.EMPIRICAL and not self.assumes:
+            defects.append("an empirical statement must assume that its ensemble is representative")
         return defects

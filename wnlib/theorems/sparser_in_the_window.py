@@ -35,8 +35,9 @@ $$
 Boundary
 --------
 - **Checked.** The comparison of magnifications by computer algebra. The excess of computed limits of both flows.
-- **Assumed.** Nothing: nothing is proved.
-- **No run can test.** Problems that are not drawn. The share is that of one seeded ensemble, rounded down.
+- **Assumed.** That the ensemble is representative of the problems that the statement speaks of.
+- **No run can test.** Problems that are not drawn. The share is that of one seeded ensemble, rounded down; the
+  statement was found on a smaller one. Of the third hypothesis only the size of the weights is shown to be needed.
 
 Source
 ------
@@ -56,7 +57,7 @@ from wnlib.geometry import radius_of
 from wnlib.limit import limit
 from wnlib.problem import Problem, basis_pursuit
 from wnlib.symbolic import Depth, Derivation, Step, c
-from wnlib.theorem import Falsifier, Kind, Measurement, Theorem
+from wnlib.theorem import Assumption, Falsifier, Kind, Measurement, Theorem
 
 FACTOR = 0.1  # between the two excesses
 RESOLUTION = 1e-6  # of the limits, below which an excess is none
@@ -105,6 +106,12 @@ def measure(
 # Beyond the window double precision holds the limits of depth 2 alone.
 SHALLOW = Ensemble(depths=(2,), ratios=(10, 15), scales=(0.317, 0.632), columns=(16, 28), uniform=True)
 
+REPRESENTATIVE = Assumption(
+    "A representative ensemble",
+    "Problems that were not drawn behave like those that were.",
+    "A share is measured on finitely many problems of one distribution; other sizes, sparsities or matrices have another.",
+)
+
 THEOREM = Theorem(
     __name__,
     __doc__,
@@ -114,6 +121,7 @@ THEOREM = Theorem(
     ensemble=Ensemble(depths=(2, 3), ratios=(10, 15), scales=(0.317, 0.632), columns=(16, 28), uniform=True),
     derive=derive,
     measure=measure,
+    assumes=(REPRESENTATIVE,),
     uses=("excess_plain", "excess_plain_deep", "excess_weight_norm", "excess_weight_norm_deep"),
     falsifiers=(
         Falsifier(1, "a start beyond the window", partial(measure, scale=4.0), ensemble=SHALLOW),
