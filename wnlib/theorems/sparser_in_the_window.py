@@ -109,7 +109,7 @@ SHALLOW = Ensemble(depths=(2,), ratios=(10, 15), scales=(0.317, 0.632), columns=
 REPRESENTATIVE = Assumption(
     "A representative ensemble",
     "Problems that were not drawn behave like those that were.",
-    "A share is measured on finitely many problems of one distribution; other sizes, sparsities or matrices have another.",
+    "A share is that of finitely many problems of one distribution; other sizes, sparsities or matrices have another.",
 )
 
 THEOREM = Theorem(
