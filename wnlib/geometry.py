@@ -14,10 +14,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import dawsn, erfcx, logsumexp, xlogy
+from scipy.special import dawsn, erfcx, xlogy
 
 from wnlib._checks import Array
-from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow
+from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow, log_norm
 from wnlib.problem import Problem
 
 
@@ -65,8 +65,8 @@ class MirrorMap(ABC):
                 log_z = theta - self.unit[..., None]
             else:
                 log_z = -np.log(-(L - 2) * theta) / (L - 2)
-        log_norm = 0.5 * logsumexp(2 * log_z, axis=-1)
-        return Polar(self.flow.radius(log_norm + self.unit), log_z - log_norm[..., None], sign)
+        size = log_norm(log_z)
+        return Polar(self.flow.radius(size + self.unit), log_z - size[..., None], sign)
 
     def speed(self, point: Polar) -> Array:
         r"""The rate $\kappa L$ of the dual clock, $d\theta/dt = \kappa L\, p$."""
@@ -183,7 +183,7 @@ def invariant_drift(flow: Flow, problem: Problem, points: Polar) -> Array:
     else:
         # Each pair theta_t, theta_0 in units of the larger of the two, which may be beyond the largest float.
         log_theta = mirror.log_magnified(points) * (1 if L == 1 else 2 - L)
-        log_size = 0.5 * logsumexp(2 * log_theta, axis=-1)
+        log_size = log_norm(log_theta)
         log_unit = np.maximum(log_size, log_size[0])[:, None]
         sign = np.broadcast_to(points.sign, log_theta.shape)
         theta, first = sign * np.exp(log_theta - log_unit), sign[0] * np.exp(log_theta[0] - log_unit)

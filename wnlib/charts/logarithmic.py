@@ -1,11 +1,10 @@
 """Charts for depth L >= 2, where everything is positive and the state is made of logarithms."""
 
 import numpy as np
-from scipy.special import logsumexp
 
 from wnlib._checks import Array
 from wnlib.charts.base import DualChart
-from wnlib.flows import Polar, WeightNormFlow
+from wnlib.flows import Polar, WeightNormFlow, log_norm
 
 EXPONENT = 100.0  # products of several bounded exponentials do not overflow either
 SHRINKAGE = 0.1  # a chart expires when an eliminated entry of theta has shrunk by this factor
@@ -36,7 +35,7 @@ class LogChart(DualChart):
 
     def decode(self, states: Array) -> Polar:
         log_x = self._log_x(states)
-        log_radius = 0.5 * logsumexp(2 * log_x, axis=-1)
+        log_radius = log_norm(log_x)
         return Polar(np.exp(log_radius), log_x - log_radius[..., None], np.ones(1))
 
     def velocity(self, t: float, state: Array) -> Array:
@@ -69,7 +68,7 @@ class LogChart(DualChart):
         theta = np.abs(self._m(log_v + s - unit))
         terms = np.exp((L - 2) * unit) * np.abs(self.offset) + theta[..., self.basis] @ np.abs(self.T).T
         eliminated = np.setdiff1d(np.arange(len(self.theta)), self.basis)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             return float(np.max(terms[..., eliminated] / theta[..., eliminated], initial=1.0))
 
     def _m(self, log_z: Array) -> Array:
@@ -120,8 +119,7 @@ class LogWeightNormChart(LogChart):
 
     def decode(self, states: Array) -> Polar:
         log_v = self._log_v(states[..., 2:], states[..., 1:2])
-        log_norm = 0.5 * logsumexp(2 * log_v, axis=-1)
-        return Polar(np.exp(states[..., 0]), log_v - log_norm[..., None], np.ones(1))
+        return Polar(np.exp(states[..., 0]), log_v - log_norm(log_v)[..., None], np.ones(1))
 
     def velocity(self, t: float, state: Array) -> Array:
         return self._evaluate(state)[0]
@@ -133,7 +131,7 @@ class LogWeightNormChart(LogChart):
         """
         L, c, radial_rate = self.flow.depth, self.flow.ratio, self.flow.radial_rate
         log_v = self._log_v(state[2:], state[1:2])
-        log_u = log_v - 0.5 * logsumexp(2 * log_v)
+        log_u = log_v - log_norm(log_v)
         unit_weights = np.exp(L * log_u)
         unit_output = self.problem.A @ unit_weights
         residual = self.problem.y - _bounded_exp(L * state[0]) * unit_output
@@ -147,7 +145,7 @@ class LogWeightNormChart(LogChart):
         L, c, radial_rate = self.flow.depth, self.flow.ratio, self.flow.radial_rate
         velocity, log_v, unit_weights, unit_output, residual, rate = self._evaluate(state)
         r2, r_L = _bounded_exp(2 * state[0]), _bounded_exp(L * state[0])
-        share = np.exp(2 * log_v - logsumexp(2 * log_v))
+        share = np.exp(2 * (log_v - log_norm(log_v)))
         D_log_v = np.column_stack([self._D_s_log_v(log_v, state[1]), self._D_log_v(log_v)])
         D_log_u = D_log_v - share @ D_log_v
         D_unit_output = np.column_stack([np.zeros_like(residual), L * (self.problem.A * unit_weights) @ D_log_u])
