@@ -1,4 +1,4 @@
-"""Every derivation ends in zero, at symbolic and at concrete depth; every mutated formula does not."""
+"""The building blocks of derivations: right formulas leave no residual, wrong ones do, at symbolic and concrete depth."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -27,36 +27,9 @@ from wnlib.symbolic import (
     u,
     x,
 )
+from wnlib.theorems import factors, magnification
 
 DEPTHS = [L, 1, 2, 3, 4, 5, 6]
-
-
-@pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize(
-    "derive",
-    [
-        symbolic.polar_flow,
-        symbolic.plain_as_polar,
-        symbolic.magnification,
-        symbolic.invariance,
-        symbolic.scheduled,
-    ],
-)
-def test_derivation_holds(derive: Callable[..., Derivation], depth: sp.Expr | int) -> None:
-    assert derive(depth).residuals != ()
-    assert derive(depth).holds
-
-
-@pytest.mark.parametrize("depth", range(1, 7))
-def test_equal_factors_stay_equal(depth: int) -> None:
-    derivation = symbolic.identical_factors(depth)
-    assert len(derivation.residuals) == depth + 1
-    assert derivation.holds
-
-
-@pytest.mark.parametrize("depth", range(1, 7))
-def test_with_every_sum_written_out(depth: int) -> None:
-    assert symbolic.explicit_check(depth) == (0,) * 6
 
 
 def magnification_residual(
@@ -131,17 +104,21 @@ def test_total_sums_what_is_proportional_to_the_inner_product() -> None:
 
 
 def test_a_derivation_reads_as_markdown() -> None:
-    text = symbolic.magnification()._repr_markdown_()
+    text = magnification.derive()._repr_markdown_()
     assert text.startswith("**1. Magnify.** ")
     assert "$$\nz_i = u_{i} e^{\\frac{c r^{2}}{2}}\n$$" in text
+
+
+def test_summed_sums_squares_of_the_slopes_and_of_the_direction() -> None:
+    slopes = sp.Symbol(r"{\lVert p\odot u^{L-1}\rVert^2}", positive=True)
+    assert symbolic.summed((p * u ** (L - 1) - 2 * u) ** 2) == slopes - 4 * pull + 4
+    assert symbolic.summed(u**2, norm=r) == r
 
 
 @pytest.mark.parametrize("depth", [0, -1, 2.5])
 def test_bad_depth(depth: float) -> None:
     with pytest.raises(ValueError, match="depth must be"):
-        symbolic.identical_factors(depth)
-    with pytest.raises(ValueError, match="depth must be"):
-        symbolic.explicit_check(depth)
+        factors.derive(depth)
 
 
 def test_names_that_are_latex_are_printed_as_they_are() -> None:
