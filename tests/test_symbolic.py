@@ -1,4 +1,4 @@
-"""The building blocks of derivations: right formulas leave no residual, wrong ones do, at symbolic and concrete depth."""
+"""The building blocks of derivations: right formulas leave no residual, wrong ones do, at any depth."""
 
 import re
 from collections.abc import Callable, Iterator
