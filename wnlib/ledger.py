@@ -69,7 +69,7 @@ def closure(names: Iterable[str]) -> list[str]:
         name = waiting.pop()
         if name not in uses:
             uses[name] = theorems.theorem(name).uses
-            waiting += uses[name]
+            waiting += set(uses[name]) & set(theorems.names())  # `order` says of the others who uses them
     return order(uses)
 
 
