@@ -93,7 +93,7 @@ def inspect(browser: Browser, url: str) -> dict[str, list[str]]:
             page.wait_for_selector(f'html[data-theme="{theme}"]', timeout=5000)
             found[theme] = page.evaluate(f"({CHECKS}).contrast()")
         page.set_viewport_size({"width": 360, "height": 740})
-        found |= {check: page.evaluate(f"({CHECKS}).{check}()") for check in ("width", "legibility")}
+        found |= {check: page.evaluate(f"({CHECKS}).{check}()") for check in ("width", "legibility", "drawings")}
         own = (urljoin(url, "/"), "data:", "blob:")
         found |= {"requests": [address for address in asked if not address.startswith(own)], "errors": errors}
     return {check: defects for check, defects in found.items() if defects}
@@ -174,8 +174,17 @@ const media = matchMedia("(prefers-color-scheme: dark)");
 {}
 </article>"""
 FIGURE = '<figure><img alt="{}" src="{}"><figcaption>{}</figcaption></figure>'
+GRAPH = """<svg role="group" aria-label="{name}" width="200" height="90" font-size="12">
+<a href="#here" aria-label="A node"><rect x="10" y="10" width="80" height="30" style="fill: {fill}"/>
+<text x="12" y="30" style="fill: #111" font-size="{size}">{text}</text></a>
+<path d="M{edge} 0V90" stroke="#000"/></svg>"""
 DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" width="300" height="9" viewBox="0 0 300 9">
 <g transform="translate(1 2) scale({0} -{0})"/></svg>"""
+
+
+def node(**changes: str | float) -> str:
+    """A drawing of one node, with an edge beside it."""
+    return GRAPH.format(**{"name": "A graph", "fill": "#fff", "size": 12, "text": "A node", "edge": 95, **changes})
 
 
 @pytest.fixture
@@ -212,6 +221,12 @@ def pages(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         ("legibility", "small text: <p>", '<p style="font-size: 13px">small</p>'),
         ("legibility", "text of 7.* px in a figure", FIGURE.format("A text", "tiny.svg", "Fig.")),
         ("legibility", "text of Infinity px in a figure", FIGURE.format("A text", "mute.svg", "Fig.")),
+        ("drawings", "without a name", node(name=" ")),
+        ("drawings", "text of 10 px in a drawing", node(size=10)),
+        ("drawings", "text beyond its node: a node with", node(text="a node with a long text")),
+        ("drawings", "an edge runs through a node", node(edge=80)),
+        ("drawings", "cut off in a drawing", f'<div style="margin-left: 330px">{node()}</div>'),
+        ("light", "contrast", node(fill="#444")),
         ("light", "contrast 4.48", '<p style="color: #777; background: #fff">grey</p>'),
         ("light", "contrast", '<p style="opacity: 0.4">grey</p>'),
         ("dark", "contrast", '<p style="color: #333">grey</p>'),
@@ -226,8 +241,23 @@ def test_a_defect_is_found(browser: Browser, pages: tuple[Path, str], check: str
 def test_a_sound_page_has_no_defect(browser: Browser, pages: tuple[Path, str]) -> None:
     path, url = pages
     wide = '<pre style="width: 400px; font-size: 14px">wide</pre>'
-    path.write_text(SOUND.format(f'<div style="overflow: auto">{wide}</div>'))
+    path.write_text(SOUND.format(f'<div style="overflow: auto">{wide}</div>{node()}'))
     assert inspect(browser, url) == {}
+
+
+def test_graph_on_a_phone(browser: Browser, site: str) -> None:
+    """Every theorem is a node that leads to its page, by keyboard too; at most three stand side by side."""
+    theorems = {address for address in PAGES if re.fullmatch(r"theorems/(?!index|claims|assumptions).*", address)}
+    with visit(browser, site + "theorems/index.html") as (page, _, _):
+        page.set_viewport_size({"width": 360, "height": 740})
+        nodes = page.locator(".dependency-graph a:visible")
+        assert {f"theorems/{node.get_attribute('href')}" for node in nodes.all()} == theorems
+        tops = [node.locator("rect").evaluate("rect => rect.y.baseVal.value") for node in nodes.all()]
+        assert max(map(tops.count, tops)) <= 3
+        nodes.last.focus()
+        goal = nodes.last.get_attribute("href")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/theorems/{goal}")
 
 
 @pytest.mark.parametrize("link", ["nowhere.html", "#nowhere", "page.html#nowhere", "../page.html"])

@@ -55,6 +55,42 @@
     return found;
   },
 
+  // Drawings in the page have a name, text of at least 11 px, links with a name around their text, and edges (paths that
+  // are not arrowheads) that run through none of their nodes.
+  drawings() {
+    const found = [];
+    for (const drawing of document.querySelectorAll("article svg[role]:not([aria-hidden], mjx-container svg)")) {
+      if (!drawing.checkVisibility()) continue;
+      const names = (drawing.getAttribute("aria-labelledby") ?? "").split(" ").map(id => document.getElementById(id));
+      if (!drawing.getAttribute("aria-label")?.trim() && !names.every(name => name?.textContent.trim()))
+        found.push("a drawing without a name");
+      for (const text of drawing.querySelectorAll("text")) {
+        const size = parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a;
+        if (!(size >= 11)) found.push(`text of ${size} px in a drawing: ${text.textContent}`);
+        const { left, right } = text.getBoundingClientRect();
+        if (left < 0 || right > innerWidth) found.push(`cut off in a drawing: ${text.textContent}`);
+      }
+      const nodes = [...drawing.querySelectorAll("a")].map(a => [a, a.querySelector("rect").getBBox()]);
+      for (const [a, { x, y, width, height }] of nodes) {
+        const text = a.querySelector("text").getBBox();
+        if (!a.getAttribute("aria-label")) found.push(`a node without a name: ${a.textContent.trim()}`);
+        if (text.x < x || text.x + text.width > x + width || text.y < y || text.y + text.height > y + height)
+          found.push(`text beyond its node: ${a.textContent.trim()}`);
+      }
+      for (const path of drawing.querySelectorAll("path:not(.arrowhead)"))
+        for (let at = 1; at < path.getTotalLength() - 1; at += 2) {
+          const point = path.getPointAtLength(at);
+          const hit = nodes.find(([, { x, y, width, height }]) =>
+            point.x > x && point.x < x + width && point.y > y && point.y < y + height);
+          if (hit) {
+            found.push(`an edge runs through a node: ${hit[0].textContent.trim()}`);
+            break;
+          }
+        }
+    }
+    return found;
+  },
+
   // WCAG 2, level AA, for text of any size.
   contrast() {
     document.getAnimations().forEach(animation => animation.finish());
@@ -75,8 +111,11 @@
       if (!e.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
       const styles = lineage(e);
       const opacity = styles.reduce((product, style) => product * style.opacity, 1);
-      const surface = styles.reduce((under, style) => blend(channels(style.backgroundColor), under), [255, 255, 255]);
-      const text = blend(channels(styles.at(-1).color), surface, opacity);
+      const drawn = e.closest("svg[role]") && e.closest("text");
+      const node = drawn && e.closest("a")?.querySelector("rect");
+      let surface = styles.reduce((under, style) => blend(channels(style.backgroundColor), under), [255, 255, 255]);
+      if (node) surface = blend(channels(getComputedStyle(node).fill), surface);
+      const text = blend(channels(drawn ? styles.at(-1).fill : styles.at(-1).color), surface, opacity);
       const [dark, light] = [luminance(text), luminance(surface)].sort((a, b) => a - b);
       const ratio = (light + 0.05) / (dark + 0.05);
       if (ratio < 4.5)

@@ -1,0 +1,169 @@
+"""The theorem of CONTRIBUTING.md, added to a small book: one file, one command; and what the build refuses."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TOY = re.findall(r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M | re.S)[0]
+CONTENTS = """format: jb-book
+root: notebooks/index
+parts:
+  - caption: Theorems
+    chapters: [{file: theorems/index}, {file: theorems/claims}, {file: theorems/assumptions}]
+  - caption: Reference
+    chapters: [{file: book/bibliography}]
+"""
+FRONT = ["# Front\n\n```{include} ../theorems/counts.md\n```", "depth: int = 2  # 1..6: number of factors L"]
+SHOW = "from wnlib.theorems import proof, statement\n\nstatement({0!r})", "proof({0!r})"
+
+pytestmark = pytest.mark.pipeline
+
+
+class Book:
+    """A small book with one theorem, in a folder of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        keep_out = shutil.ignore_patterns("__pycache__", "[a-z]*.py")
+        for folder in ("pipeline", "wnlib"):
+            shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "theorems"))
+        shutil.copytree(ROOT / "wnlib/theorems", root / "wnlib/theorems", ignore=keep_out)
+        shutil.copy(ROOT / "wnlib/theorems/magnification.py", root / "wnlib/theorems")
+        shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("Snakefile", "_config.yml"):
+            shutil.copy(ROOT / name, root)
+        (root / "requirements.lock").touch()
+        (root / "_toc.yml").write_text(CONTENTS)
+        self.front("magnification")
+
+    def front(self, *theorems: str, text: str = "") -> None:
+        """A front page that shows these theorems."""
+        title, parameters = FRONT
+        cells = [nbformat.v4.new_markdown_cell(f"{title}\n\n{text}")]
+        cells += [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+        cells += [nbformat.v4.new_code_cell(code.format(name)) for name in theorems for code in SHOW]
+        for number, cell in enumerate(cells):
+            cell["id"] = f"cell-{number}"
+        (self.root / "notebooks").mkdir(exist_ok=True)
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), self.root / "notebooks" / "index.ipynb")
+
+    def add(self, name: str, text: str) -> Path:
+        path = self.root / "wnlib" / "theorems" / f"{name}.py"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def build(self, *arguments: str, fails: bool = False) -> str:
+        """Everything that one build says."""
+        environment = {**os.environ, "PARAMS": "", "PYTHONPATH": str(self.root)}
+        command = [sys.executable, "-m", "pipeline.build", *arguments]
+        run = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=300)
+        assert (run.returncode != 0) == fails, run.stdout + run.stderr
+        return run.stdout + run.stderr
+
+    def page(self, name: str) -> str:
+        return (self.root / "_build" / "html" / f"{name}.html").read_text("utf-8")
+
+    def site(self) -> dict[str, bytes]:
+        """Every file of the site, but for the mark of a finished build."""
+        html = self.root / "_build" / "html"
+        found = {str(path.relative_to(html)): path.read_bytes() for path in html.rglob("*") if path.is_file()}
+        return {name: content for name, content in found.items() if name != ".nojekyll"}
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Book:
+    """A book that has been built with the theorem of CONTRIBUTING.md."""
+    book = Book(tmp_path_factory.mktemp("book"))
+    book.build("ledger")
+    book.add("toy", TOY.replace("    derive=derive,\n", '    derive=derive,\n    uses=("magnification",),\n'))
+    said = book.build()
+    assert "toy: verifying" in said
+    assert "magnification: verifying" not in said  # nothing that it rests on has changed
+    return book
+
+
+def test_page_appears(book: Book) -> None:
+    page = book.page("theorems/toy")
+    assert 'id="thm-toy"' in page
+    assert '<span class="status verified">✓ verified</span>' in page
+    assert page.count('class="check"') == 100
+    assert 'href="magnification.html#thm-magnification"' in page
+    assert '<span class="nf">measure</span>' in page
+    assert "hypothesis 1, on the sphere" in page
+    assert "The radius is the norm of the factors" in book.page("theorems/claims")
+    assert 'href="../notebooks/index.html"' in book.page("theorems/magnification")
+
+
+def test_node_appears_in_the_graph(book: Book) -> None:
+    graph = book.page("theorems/index")
+    for node in ("toy", "magnification"):
+        assert graph.count(f'<a class="verified" href="{node}.html"') == 2
+    assert graph.count("uses Magnification") == 2
+    assert graph.count('class="arrowhead"') == 2
+    # the table of contents has them in the ledger's order
+    assert graph.index('href="magnification.html"') < graph.index('href="toy.html"')
+
+
+def test_chapter_shows_the_theorem_and_the_counts(book: Book) -> None:
+    front = book.page("notebooks/index")
+    assert "2 verified." in front
+    assert "200 of 200 measurements pass, 7 of 7 falsifiers are rejected" in front
+    assert 'class="proof theorem quoted admonition"' in front
+    assert 'href="../theorems/magnification.html#thm-magnification"' in front
+    assert "By the product rule" in front
+    assert "**Theorem" not in front
+
+
+def test_rebuilding_gives_the_same_bytes(book: Book) -> None:
+    before = book.site()
+    assert "toy: verifying" in book.build("--forcerun", "verify")
+    assert book.site() == before
+    assert str(book.root).encode() not in b"".join(before.values())
+
+
+@pytest.mark.parametrize(
+    ("present", "instead", "message"),
+    [
+        ("Proof\n-----\n", "", "toy .* incomplete.*\n +a theorem's docstring must be a title"),
+        (
+            '        Falsifier(1, r"$\\lVert u \\rVert = 1.2$", partial(measure, norm=1.2)),\n',
+            "",
+            "breaks hypothesis 1",
+        ),
+        ("partial(measure, power=1.0)", "measure", r"toy .* refuted.*\n +passing falsifier: \$\|w_i\|"),
+        ('uses=("magnification",)', 'uses=("nothing",)', "toy uses nothing, which no file holds"),
+        ('uses=("magnification",)', 'uses=("toy",)', "in a circle: toy <- toy"),
+    ],
+)
+def test_build_refuses(book: Book, present: str, instead: str, message: str) -> None:
+    before = book.site()
+    path = book.root / "wnlib" / "theorems" / "toy.py"
+    sound = path.read_text("utf-8")
+    assert present in sound
+    book.add("toy", sound.replace(present, instead))
+    said = book.build("ledger", fails=True)
+    book.add("toy", sound)
+    assert re.search(message, said), said
+    assert "Traceback" not in said
+    assert book.site() == before
+
+
+def test_theorem_that_cannot_be_read_stops_the_site(book: Book) -> None:
+    before = book.site()
+    path = book.root / "wnlib" / "theorems" / "toy.py"
+    sound = path.read_text("utf-8")
+    book.add("toy", sound.replace("Kind.IDENTITY", "Kind.CERTAINTY"))
+    said = book.build(fails=True)
+    book.add("toy", sound)
+    assert "theorems/toy.py" in said
+    assert "CERTAINTY" in said
+    assert book.site() == before
