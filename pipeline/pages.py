@@ -9,10 +9,9 @@ from statistics import median
 from pipeline.markdown import badge, directive, item, line, link, listed, number, table
 from pipeline.strips import Row, strips
 from wnlib.ledger import Status
-from wnlib.theorem import Kind, Theorem
+from wnlib.theorem import BOUNDS, Kind, Theorem
 from wnlib.verification import Record
 
-BOUNDS = (Kind.UPPER_BOUND, Kind.EMPIRICAL)
 QUANTITIES = {
     Kind.IDENTITY: "relative error",
     Kind.EQUALITY: "relative error",
@@ -103,9 +102,8 @@ def connections(entry: Entry) -> str:
 def derivation(record: Record) -> Iterator[str]:
     depths = record["depths"]
     yield (
-        f"sympy reduces {sum(d['residuals'] for d in depths)} residuals to exactly 0, at the depths below. The steps are"
-        " those at "
-        + ("the symbol $L$." if record["shown"] == "L" else f"$L = {record['shown']}$.")
+        f"sympy reduces {sum(d['residuals'] for d in depths)} residuals to exactly 0, at the depths below. The steps"
+        " are those at " + ("the symbol $L$." if record["shown"] == "L" else f"$L = {record['shown']}$.")
     )
     yield table(
         ["depth $L$", *(f"${d['depth']}$" for d in depths)], [["residuals", *(str(d["residuals"]) for d in depths)]]
@@ -118,18 +116,16 @@ def measurement(entry: Entry) -> Iterator[str]:
     kind, record = entry.theorem.kind, entry.record["measurement"]
     worst, quantity = record["worst"], QUANTITIES[kind]
     yield (
-        f"{record['passing']} of {record['cases']} cases pass. The {quantity} is at most"
+        f"{record['passing']} of {record['cases']} cases pass. The {'ratio ' * (kind in BOUNDS)}{quantity} is at most"
         f" {number(worst['discrepancy'])}; up to {number(entry.record['limit'])} passes. {strength(entry)}"
     )
-    depths: dict[int, list[float]] = {}
-    for depth, value in zip(record["depths"], record["discrepancies"], strict=True):
-        depths.setdefault(depth, []).append(value)
+    room = ["bound / measured: median", "smallest"] if kind in BOUNDS else []
     yield table(
-        ["depth $L$", "cases", f"{quantity}: median", "largest", *["bound / measured: median"] * (kind in BOUNDS)],
+        ["depth $L$", "cases", f"{quantity}: median", "largest", *room],
         (
             [f"${depth}$", str(len(values)), number(median(values)), number(max(values))]
-            + [number(median(slack(values)))] * (kind in BOUNDS)
-            for depth, values in sorted(depths.items())
+            + [number(statistic(tightness)) for statistic in (median, min) if tightness]
+            for depth, values, tightness in by_depth(record)
         ),
     )
     yield f"The worst case, number {worst['index']}, and the command that prints it:"
@@ -137,18 +133,20 @@ def measurement(entry: Entry) -> Iterator[str]:
     yield f"```bash\npython -m wnlib.ledger {entry.theorem.name} --case {worst['index']}\n```"
 
 
+def by_depth(record: Record) -> Iterator[tuple[int, list[float], list[float]]]:
+    """Each depth, with the discrepancies of its cases and, for a bound, its tightness."""
+    for depth in sorted(set(record["depths"])):
+        at = [k for k, other in enumerate(record["depths"]) if other == depth]
+        yield depth, *([record[key][k] for k in at if record[key]] for key in ("discrepancies", "tightness"))
+
+
 def strength(entry: Entry) -> str:
     """How far from failing the check is: the tightness of a bound, else the margin."""
     record = entry.record["measurement"]
     if entry.theorem.kind not in BOUNDS:
         return f"Margin {number(record['margin'])}."
-    found = slack(record["discrepancies"])
+    found = record["tightness"]
     return f"Bound / measured: median {number(median(found))}, from {number(min(found))} to {number(max(found))}."
-
-
-def slack(ratios: Sequence[float]) -> list[float]:
-    """bound / measured, from measured / bound."""
-    return [1 / ratio if ratio else float("inf") for ratio in ratios]
 
 
 def falsifiers(entry: Entry) -> Iterator[str]:

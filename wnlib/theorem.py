@@ -6,7 +6,7 @@ hypothesis or one formula each, and must make the measurement fail. `Theorem` ti
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -35,17 +35,30 @@ class Kind(StrEnum):
     EMPIRICAL = "empirical"  # measured <= predicted in a stated share of the cases; seen, not proved
 
 
+BOUNDS = (Kind.UPPER_BOUND, Kind.EMPIRICAL)
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What one case gives: arrays of one shape, or to be broadcast.
 
     Errors are relative to the largest predicted value, and to `scale` where that is larger. For a limit, `measured`
-    lists the values on the way, for an order the errors at successively halved steps.
+    lists the values on the way, for an order the errors at successively halved steps. Of a bound whose check compares
+    more than the bound itself, `main` is the index of the entries that the theorem is about.
     """
 
     measured: ArrayLike
     predicted: ArrayLike
     scale: float = 0.0
+    main: Sequence[int] | None = None
+
+    @property
+    def tightness(self) -> float:
+        """bound / measured, the smallest of the main entries; infinite where nothing positive is measured."""
+        measured, predicted = np.broadcast_arrays(np.atleast_1d(self.measured), self.predicted)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            room = np.where(measured > 0, predicted / measured, np.inf)
+        return float(np.min(room if self.main is None else room[list(self.main)]))
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ def compare(kind: Kind, measurement: Measurement) -> Comparison:
         halvings = np.arange(measured.size)
         order = -np.polyfit(halvings, np.log2(measured), 1)[0] if np.all(measured > 0) else np.nan
         return _comparison(abs(order - predicted.flat[0]), order, predicted.flat[0])
-    if kind in (Kind.UPPER_BOUND, Kind.EMPIRICAL):
+    if kind in BOUNDS:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(measured <= 0, 0.0, measured / predicted)
         ratio[np.isnan(measured) | ~(predicted >= 0)] = np.nan
@@ -205,7 +218,7 @@ class Theorem:
     @property
     def limit(self) -> float:
         """The largest discrepancy that passes."""
-        return self.tolerance + (1 if self.kind in (Kind.UPPER_BOUND, Kind.EMPIRICAL) else 0)
+        return self.tolerance + (1 if self.kind in BOUNDS else 0)
 
     def missing(self) -> list[str]:
         """The parts without which the theorem is incomplete."""

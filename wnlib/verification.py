@@ -6,15 +6,14 @@ theorems; what follows from all records together is the ledger's.
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from wnlib.ensemble import Case, Ensemble
 from wnlib.fingerprint import fingerprint
-from wnlib.theorem import Comparison, Falsifier, Kind, Measurement, Theorem, compare
+from wnlib.theorem import BOUNDS, Falsifier, Theorem, compare
 
 Record = dict[str, Any]
 
@@ -84,37 +83,33 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def comparisons(
-    kind: Kind, ensemble: Ensemble, measure: Callable[[Case], Measurement], cases: int
-) -> Iterator[tuple[Case, Comparison]]:
-    """Measure the first `cases` cases of an ensemble."""
-    for index in range(cases):
-        case = ensemble.case(index)
-        yield case, compare(kind, measure(case))
-
-
 def _measurement(theorem: Theorem, cases: int) -> Record:
-    found = list(comparisons(theorem.kind, theorem.ensemble, theorem.measure, cases))
-    discrepancies = np.array([comparison.discrepancy for _, comparison in found])
+    drawn = [theorem.ensemble.case(index) for index in range(cases)]
+    measured = [theorem.measure(case) for case in drawn]
+    compared = [compare(theorem.kind, measurement) for measurement in measured]
+    discrepancies = np.array([comparison.discrepancy for comparison in compared])
     passing = discrepancies <= theorem.limit
     worst = int(np.argmax(discrepancies))
-    case, comparison = found[worst]
     return {
         "cases": cases,
         "passing": int(passing.sum()),
         "passes": bool(passing.mean() >= theorem.share),
-        "margin": _finite(theorem.limit / max(comparison.discrepancy, 1e-300)),
-        "worst": {"index": worst, "case": repr(case)}
-        | {key: _finite(value) for key, value in vars(comparison).items()},
+        "margin": _finite(theorem.limit / max(discrepancies[worst], 1e-300)),
+        "worst": {
+            "index": worst,
+            "case": repr(drawn[worst]),
+            **{key: _finite(value) for key, value in vars(compared[worst]).items()},
+        },
         "discrepancies": [_finite(value) for value in discrepancies],
-        "depths": [case.depth for case, _ in found],
+        "tightness": [_finite(one.tightness) for one in measured] if theorem.kind in BOUNDS else [],
+        "depths": [case.depth for case in drawn],
     }
 
 
 def _falsified(theorem: Theorem, falsifier: Falsifier, cases: int) -> Record:
     ensemble = falsifier.ensemble or theorem.ensemble
-    found = comparisons(theorem.kind, ensemble, falsifier.measure, min(cases, FALSIFIER_CASES))
-    discrepancies = np.array([comparison.discrepancy for _, comparison in found])
+    drawn = [ensemble.case(index) for index in range(min(cases, FALSIFIER_CASES))]
+    discrepancies = np.array([compare(theorem.kind, falsifier.measure(case)).discrepancy for case in drawn])
     rejections = int(np.sum(~(discrepancies <= theorem.limit)))
     return {
         "breaks": falsifier.breaks,

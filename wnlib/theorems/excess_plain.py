@@ -124,7 +124,8 @@ def measure(
     sharp = share * (plain_mass_bound(scale * radius, z) / Q - 1)
     short = share * magnification_excess_bound(flow, scale * radius, z)
     solved, simple = mass_bound(flow, radius, z) / Q - 1, plain_excess_bound(radius, z)
-    return Measurement([np.sum(end) / Q - 1, solved, sharp, sharp, short], [sharp, sharp, solved, short, simple])
+    measured = [np.sum(end) / Q - 1, solved, sharp, sharp, short]
+    return Measurement(measured, [sharp, sharp, solved, short, simple], main=[0])
 
 
 def beyond(case: Case) -> Measurement:

@@ -148,6 +148,7 @@ def measure(
     return Measurement(
         [np.sum(end) / Q - 1, excess, short, square, excess, equation],
         [excess, short, magnified, mean, equation, excess],
+        main=[0],
     )
 
 

@@ -123,7 +123,8 @@ def measure(
     short = magnification_excess_bound(WeightNormFlow(2, c), radius, z) * share
     solved = mass_bound(flow, radius, z) / Q - 1
     simple = normalized_excess_bound(c, radius, z)
-    return Measurement([np.sum(end) / Q - 1, solved, sharp, sharp, short], [sharp, sharp, solved, short, simple])
+    measured = [np.sum(end) / Q - 1, solved, sharp, sharp, short]
+    return Measurement(measured, [sharp, sharp, solved, short, simple], main=[0])
 
 
 def beyond(case: Case) -> Measurement:

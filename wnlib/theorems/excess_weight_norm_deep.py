@@ -136,6 +136,7 @@ def measure(
     return Measurement(
         [np.sum(end) / Q - 1, excess, excess, square, excess + beyond_mass, tail],
         [excess, tail, short, mean, tail, excess + beyond_mass],
+        main=[0],
     )
 
 

@@ -152,7 +152,7 @@ def measure(
         whole = float(mirror_of.bregman(target, origin))
         measured += [float(np.sum(end)), sum(parts), whole]
         predicted += [mass_bound(flow, radius, target), whole, sum(parts)]
-    return Measurement(measured, predicted)
+    return Measurement(measured, predicted, main=[0, 3])
 
 
 def _point(flow: Flow, weights: Array) -> Polar:
