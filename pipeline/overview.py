@@ -44,11 +44,12 @@ def counts(entries: Entries) -> str:
     falsifiers = [falsifier for record in records for falsifier in record["falsifiers"]]
     rejected = sum(falsifier["rejected"] for falsifier in falsifiers)
     cases, passing = (sum(record["measurement"][key] for record in records) for key in ("cases", "passing"))
+    allowed = " (the others are in the share that an empirical statement leaves)" * (passing < cases)
     residuals, zeros = (sum(d["residuals"] for d in found) for found in (depths, [d for d in depths if d["holds"]]))
     return (
         f"**{len(entries)} {{doc}}`theorems </theorems/index>`: {listed(by_status)}.**"
-        f" {passing:,} of {cases:,} measurements pass, {rejected:,} of {len(falsifiers):,} falsifiers are rejected, and"
-        f" sympy reduces {zeros:,} of {residuals:,} residuals to 0."
+        f" {passing:,} of {cases:,} measurements pass{allowed}, {rejected:,} of {len(falsifiers):,}"
+        f" falsifiers are rejected, and sympy reduces {zeros:,} of {residuals:,} residuals to 0."
         " See {doc}`what is claimed </theorems/claims>` and {doc}`what is taken on faith </theorems/assumptions>`.\n"
     )
 
