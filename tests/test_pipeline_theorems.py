@@ -17,19 +17,24 @@ TOY = re.findall(r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(
 CONTENTS = """format: jb-book
 root: notebooks/index
 parts:
+  - caption: Chapters
+    chapters: [{file: notebooks/second}]
   - caption: Theorems
     chapters: [{file: theorems/index}, {file: theorems/claims}, {file: theorems/assumptions}]
   - caption: Reference
     chapters: [{file: book/bibliography}]
 """
-FRONT = ["# Front\n\n```{include} ../theorems/counts.md\n```", "depth: int = 2  # 1..6: number of factors L"]
+COUNTS = "```{include} ../theorems/counts.md\n```"
+PARAMETERS = "depth: int = 2  # 1..6: number of factors L"
 SHOW = "from wnlib.theorems import proof, statement\n\nstatement({0!r})", "proof({0!r})"
+STATE = ":::{{prf:{0}}} Of my own\n{1}\n$1 < 2$.\n:::\n"
+UNKNOWN = "display({'text/markdown': ''}, raw=True, metadata={'theorem': 'nothing', 'part': 'statement'})"
 
 pytestmark = pytest.mark.pipeline
 
 
 class Book:
-    """A small book with one theorem, in a folder of its own."""
+    """A small book with one theorem, which both its chapters show, in a folder of its own."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -43,18 +48,18 @@ class Book:
             shutil.copy(ROOT / name, root)
         (root / "requirements.lock").touch()
         (root / "_toc.yml").write_text(CONTENTS)
-        self.front("magnification")
+        self.chapter("index", COUNTS)
+        self.chapter("second")
 
-    def front(self, *theorems: str, text: str = "") -> None:
-        """A front page that shows these theorems."""
-        title, parameters = FRONT
-        cells = [nbformat.v4.new_markdown_cell(f"{title}\n\n{text}")]
-        cells += [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
-        cells += [nbformat.v4.new_code_cell(code.format(name)) for name in theorems for code in SHOW]
+    def chapter(self, name: str, text: str = "", *code: str) -> None:
+        """A chapter that shows the theorem and its proof, with some text and code of its own."""
+        cells = [nbformat.v4.new_markdown_cell(f"# A chapter\n\n{text}")]
+        cells += [nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})]
+        cells += [nbformat.v4.new_code_cell(source) for source in (*(s.format("magnification") for s in SHOW), *code)]
         for number, cell in enumerate(cells):
             cell["id"] = f"cell-{number}"
         (self.root / "notebooks").mkdir(exist_ok=True)
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), self.root / "notebooks" / "index.ipynb")
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), self.root / "notebooks" / f"{name}.ipynb")
 
     def add(self, name: str, text: str) -> Path:
         path = self.root / "wnlib" / "theorems" / f"{name}.py"
@@ -113,14 +118,16 @@ def test_node_appears_in_the_graph(book: Book) -> None:
     assert graph.index('href="magnification.html"') < graph.index('href="toy.html"')
 
 
-def test_chapter_shows_the_theorem_and_the_counts(book: Book) -> None:
+def test_chapters_show_the_theorem_and_the_counts(book: Book) -> None:
     front = book.page("notebooks/index")
     assert "2 verified." in front
     assert "200 of 200 measurements pass, 7 of 7 falsifiers are rejected" in front
-    assert 'class="proof theorem quoted admonition"' in front
-    assert 'href="../theorems/magnification.html#thm-magnification"' in front
-    assert "By the product rule" in front
-    assert "**Theorem" not in front
+    for name in ("index", "second"):
+        page = book.page(f"notebooks/{name}")
+        assert re.search(rf'<div class="proof theorem quoted admonition" id="{name}-magnification">', page)
+        assert 'href="../theorems/magnification.html#thm-magnification"' in page
+        assert page.count("By the product rule") == 1
+        assert "**Theorem" not in page
 
 
 def test_rebuilding_gives_the_same_bytes(book: Book) -> None:
@@ -150,7 +157,7 @@ def test_build_refuses(book: Book, present: str, instead: str, message: str) -> 
     sound = path.read_text("utf-8")
     assert present in sound
     book.add("toy", sound.replace(present, instead))
-    said = book.build("ledger", fails=True)
+    said = book.build(fails=True)
     book.add("toy", sound)
     assert re.search(message, said), said
     assert "Traceback" not in said
@@ -166,4 +173,22 @@ def test_theorem_that_cannot_be_read_stops_the_site(book: Book) -> None:
     book.add("toy", sound)
     assert "theorems/toy.py" in said
     assert "CERTAINTY" in said
+    assert book.site() == before
+
+
+def test_results_stand_in_theorem_files_only(book: Book) -> None:
+    before = book.site()
+    shown = STATE.format("theorem", ":class: quoted")
+    code = f"display({{'text/markdown': {shown!r}}}, raw=True)"
+    book.chapter("second", STATE.format("proposition", ":nonumber:"), code, UNKNOWN)
+    page = book.root / "book" / "bibliography.md"
+    sound = page.read_text("utf-8")
+    page.write_text(f"{sound}\n{STATE.format('corollary', '')}\n- Hidden:\n\n  ```{{prf:lemma}}\n  $1 < 2$.\n  ```\n")
+    said = book.build(fails=True)
+    book.chapter("second")
+    page.write_text(sound)
+    assert "second.ipynb: WARNING: cell 6 shows the statement of 'nothing', which no theorem file holds" in said
+    refused = re.findall(r"(\w+)\.\w+: WARNING: states a result that no theorem file holds: (\w+)", said)
+    mine = [("bibliography", "corollary"), ("bibliography", "lemma"), ("second", "proposition"), ("second", "theorem")]
+    assert sorted(refused) == mine  # and neither what is quoted nor the theorems' own pages
     assert book.site() == before

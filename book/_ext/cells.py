@@ -1,4 +1,4 @@
-"""What code cells say about themselves: captioned figures, verdicts and theorems.
+"""What code cells say about themselves: captioned figures, verdicts and theorems; and that chapters state no others.
 
 A cell shows a figure as two outputs: the image, whose plain-text form is its alternative text, and after it
 the caption, Markdown whose output metadata names the figure: ``{"figure": "drift"}``. A notebook front end
@@ -8,7 +8,9 @@ that any page can refer to with ``{numref}`drift```. So both texts can carry num
 A cell that prints ``verified: ...`` is tagged as a verdict, for the style sheet.
 
 A cell shows a theorem, or its proof, as Markdown whose output metadata names it: ``{"theorem": "magnification", "part":
-"statement"}``. What the pipeline wrote of it into ``theorems/quoted`` takes its place, in a cell of its own.
+"statement"}``. What the pipeline wrote of it into ``theorems/quoted`` takes its place, in a cell of its own, labelled
+by the chapter and the theorem. A theorem, proposition, lemma or corollary that stands on a page in any other way is a
+defect: results are stated in theorem files, whose pages are in ``theorems``.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from docutils.nodes import Element, document
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+RESULTS = ("theorem", "proposition", "lemma", "corollary")
 logger = logging.getLogger(__name__)
 
 
@@ -55,7 +59,13 @@ def tag_verdict(cell: dict) -> None:
         cell["metadata"].setdefault("tags", []).append("verdict")
 
 
-def quote_theorems(cell: dict, quoted: Path) -> list[dict]:
+def labelled(text: str, label: str) -> str:
+    """A statement as the pipeline wrote it, with a label."""
+    head, rest = text.split("\n", 1)
+    return f"{head}\n:label: {label}\n{rest}"
+
+
+def quote_theorems(cell: dict, quoted: Path, chapter: str) -> list[dict]:
     """Move the theorems that a cell shows into Markdown cells to follow it. Raises ValueError for an unknown one."""
     found = []
     for output in [output for output in cell["outputs"] if "theorem" in output.get("metadata", {})]:
@@ -64,8 +74,11 @@ def quote_theorems(cell: dict, quoted: Path) -> list[dict]:
         if not path.exists():
             raise ValueError(f"shows the {part} of {name!r}, which no theorem file holds")
         cell["outputs"].remove(output)
-        shown = {"id": f"{cell['id']}-{len(found)}", "source": path.read_text(encoding="utf-8")}
-        found.append({"cell_type": "markdown", "metadata": {}, **shown})
+        text, label = path.read_text(encoding="utf-8"), f"{chapter}-{name}"
+        if part == "statement":  # unlabelled, it would be numbered by its place, as the first of another chapter is
+            text = labelled(text, label)
+        shown = {"id": f"{cell['id']}-{len(found)}", "source": text}
+        found.append({"cell_type": "markdown", "metadata": {"quoted": label}, **shown})
     return found
 
 
@@ -81,12 +94,25 @@ def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
             if defect := caption_figure(cell):
                 logger.warning("cell %d: %s", index, defect, location=docname)
             try:
-                cells += quote_theorems(cell, Path(app.srcdir, "theorems", "quoted"))
+                cells += quote_theorems(cell, Path(app.srcdir, "theorems", "quoted"), Path(docname).name)
             except ValueError as error:
                 logger.warning("cell %d %s", index, error, location=docname)
+    app.env.temp_data["quoted"] = {cell["metadata"].get("quoted") for cell in cells}
     source[0] = json.dumps({**notebook, "cells": cells})
+
+
+def refuse_own_results(app: Sphinx, page: document) -> None:
+    """Whatever wrote it, and in whatever syntax: what counts is what is on the page."""
+    docname = app.env.docname
+    if docname.startswith("theorems/"):
+        return
+    for node in page.findall(Element):
+        if node.get("realtype") in RESULTS and node["label"] not in app.env.temp_data.get("quoted", ()):
+            result = f"{node['realtype']}{node['title']}"
+            logger.warning("states a result that no theorem file holds: %s", result, location=docname)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", prepare)
+    app.connect("doctree-read", refuse_own_results)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
