@@ -102,6 +102,7 @@ def test_broken_part_is_incomplete() -> None:
 
 def test_first_failure_stops() -> None:
     found = verify(with_measure(partial(magnification.measure, exponent=0.6)), cases=6, first_failure=True)
+    assert found["measurement"]["cases"] == 1
     assert failures(found)
     assert "derivation" not in found
 

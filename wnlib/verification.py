@@ -24,7 +24,7 @@ LARGEST = (-1e308, 1e308)
 
 
 def verify(theorem: Theorem, cases: int = CASES, first_failure: bool = False) -> Record:
-    """The record of one theorem. With `first_failure`, no part is tried after one that fails."""
+    """The record of one theorem. With `first_failure`, nothing is tried after the first case or part that fails."""
     began = time.perf_counter()
     record: Record = {
         "name": theorem.name,
@@ -37,13 +37,13 @@ def verify(theorem: Theorem, cases: int = CASES, first_failure: bool = False) ->
         "missing": theorem.missing(),
     }
     parts: dict[str, Callable[[], Any]] = {
-        "measurement": lambda: _measurement(theorem, cases),
-        "falsifiers": lambda: [_falsified(theorem, falsifier, cases) for falsifier in theorem.falsifiers],
+        "measurement": lambda: _measurement(theorem, cases, first_failure),
         "derivation": lambda: _derivation(theorem),
+        "falsifiers": lambda: [_falsified(theorem, falsifier, cases) for falsifier in theorem.falsifiers],
         "certificates": lambda: _certificates(theorem),
     }
     for part, run in parts.items():
-        if first_failure and failures(record):
+        if first_failure and (failures(record) or record["missing"]):
             break
         try:
             record[part] = run()
@@ -83,15 +83,19 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def _measurement(theorem: Theorem, cases: int) -> Record:
-    drawn = [theorem.ensemble.case(index) for index in range(cases)]
-    measured = [theorem.measure(case) for case in drawn]
-    compared = [compare(theorem.kind, measurement) for measurement in measured]
+def _measurement(theorem: Theorem, cases: int, first_failure: bool) -> Record:
+    drawn, measured, compared = [], [], []
+    for index in range(cases):
+        drawn.append(theorem.ensemble.case(index))
+        measured.append(theorem.measure(drawn[-1]))
+        compared.append(compare(theorem.kind, measured[-1]))
+        if first_failure and theorem.share == 1 and not compared[-1].discrepancy <= theorem.limit:
+            break
     discrepancies = np.array([comparison.discrepancy for comparison in compared])
     passing = discrepancies <= theorem.limit
     worst = int(np.argmax(discrepancies))
     return {
-        "cases": cases,
+        "cases": len(drawn),
         "passing": int(passing.sum()),
         "passes": bool(passing.mean() >= theorem.share),
         "margin": _finite(theorem.limit / max(discrepancies[worst], 1e-300)),
