@@ -276,16 +276,17 @@ def measure(case: Case, dense: bool = False, higher: float = 1.0, power: int = 0
     ray = Polar.of(np.sqrt(on_ray), np.tile(support ** (1 / depth) / np.sqrt(rho), (RAY.size, 1)))
     lowest = brentq(lambda value: F(value) - divergence[0], 0.0, rho, xtol=1e-14 * R)
     pairs = (
+        (lowest, np.min(trajectory.radius**2)),
         (F(trajectory.radius**2), np.maximum(divergence, UNDERFLOW)),
         (divergence[1:], divergence[0]),
         (divergence[0], F(np.zeros(()))),
         (F(on_ray), mirror_map(flow, float(start.radius)).bregman(support, ray)),
-        (lowest, trajectory.radius**2),
         (float(not above), 0.0),
         (float(below), 0.0),
     )
     both = [np.broadcast_arrays(np.atleast_1d(smaller), larger) for smaller, larger in pairs]
-    return Measurement(np.concatenate([pair[0] for pair in both]), np.concatenate([pair[1] for pair in both]))
+    measured, predicted = (np.concatenate([pair[side] for pair in both]) for side in (0, 1))
+    return Measurement(measured, predicted, main=(0,))
 
 
 def too_far(case: Case) -> Measurement:
