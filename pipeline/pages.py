@@ -115,9 +115,10 @@ def derivation(record: Record) -> Iterator[str]:
 def measurement(entry: Entry) -> Iterator[str]:
     kind, record = entry.theorem.kind, entry.record["measurement"]
     worst, quantity = record["worst"], QUANTITIES[kind]
+    share = f" ({entry.record['share']:.0%} must)" if kind is Kind.EMPIRICAL else ""
     yield (
-        f"{record['passing']} of {record['cases']} cases pass. The {'ratio ' * (kind in BOUNDS)}{quantity} is at most"
-        f" {number(worst['discrepancy'])}; up to {number(entry.record['limit'])} passes. {strength(entry)}"
+        f"{record['passing']} of {record['cases']} cases pass{share}."
+        f" The {'ratio ' * (kind in BOUNDS)}{quantity} is at most {number(worst['discrepancy'])}; up to {number(entry.record['limit'])} passes. {strength(entry)}"
     )
     room = ["bound / measured: median", "smallest"] if kind in BOUNDS else []
     yield table(

@@ -162,6 +162,12 @@ def test_page_of_a_bound(upper: Entry) -> None:
     assert "- **Told in** {doc}`/notebooks/told`" in text
 
 
+def test_page_of_an_empirical_statement_says_what_share_must_pass(upper: Entry) -> None:
+    mostly = replace(upper.theorem, kind=Kind.EMPIRICAL, share=0.9)
+    assert "6 of 6 cases pass (90% must)." in page(entry(mostly))
+    assert "must)" not in page(upper)
+
+
 def test_page_tells_no_time_and_no_place(identity: Entry) -> None:
     later = replace(identity, record={**identity.record, "seconds": 1234.5, "versions": {"python": "9.9"}})
     assert page(later) == page(identity)
