@@ -78,8 +78,10 @@ $$
 uniformly in $X$. Gradient steps are of this form with $s = 0$. In $(g, v)$ the field is $f = (-\partial\ell/\partial g,
 -\nabla_v\ell)$. In polar descent, $\tilde u - u = h\,a$ is orthogonal to $u$, so that $\lVert\tilde u\rVert^2 = 1 +
 h^2 \lVert a\rVert^2$ on the sphere, where all $u$ are; and $(u + h\,a)/\sqrt{1 + h^2\lVert a\rVert^2} = u + h\, a -
-\tfrac12 h^2 \lVert a\rVert^2 u + O(h^3)$. So $s = (0, -\tfrac12 \lVert a\rVert^2 u)$, and $f = (r', a)$ has the ratio
-$c$. The flow itself has $X(t+h) = X + h f(X) + \tfrac12 h^2 f'(X) f(X) + O(h^3)$, hence
+\tfrac12 h^2 \lVert a\rVert^2 u + O(h^3)$, which we take for $S_h$ off the sphere too. So $s = (0, -\tfrac12 \lVert
+a\rVert^2 u)$, and $f = (r', a)$ has the ratio $c$.
+
+The flow itself has $X(t+h) = X + h f(X) + \tfrac12 h^2 f'(X) f(X) + O(h^3)$, hence
 
 $$
 \begin{aligned}
@@ -96,7 +98,8 @@ of the flow from the boundary of $\mathcal K$, so $X_j$ stays in $\mathcal K$, a
 $S_h(Y(t)) = X + h\,(e + f) + h^2 (f' e + s) + O(h^3)$, and $Y(t+h) = X + h\, (f + e) + h^2 (\tfrac12 f' f + f' e +
 \delta) + O(h^3)$. They agree up to $O(h^3)$, and the same induction gives $\lVert X_j - Y(jh)\rVert = O(h^2)$.
 
-*Minibatches.* The force is linear in the rows, and so are the fields $f_1, \dots, f_k$ of an epoch: they sum to $k f$.
+*Minibatches.* The force is a sum over rows, and the field is linear in it: the fields $f_1, \dots, f_k$ of an
+epoch sum to $k f$.
 Each step is as above with its own field, so $k$ of them compose to $X + h \sum_i f_i(X) + O(h^2) = X + k h f(X) +
 O(h^2)$, uniformly over the finitely many ways to split and order the rows. This is one step of size $k h$ with an error
 of second order, and the induction holds for the ends of epochs. Within an epoch, method and flow move by $O(kh)$.
@@ -113,8 +116,8 @@ Boundary
   out. The observed order of the largest error in the method's own state, at the ends of epochs, and in $(g, v)$ with
   all rows also that of $(\lVert v_j\rVert^2 - \lVert v_0\rVert^2)/h$ against the integral; all methods, with all rows
   and with two minibatches in random order, where errors are averaged over a few shuffles: what depends on the shuffles
-  has mean zero and falls faster, like $h^{3/2}$ in mean square. Depths to $4$, ratios within a factor of ten and short
-  times: elsewhere the order shows only at steps that are too many to take.
+  has mean zero, and the root of its mean square falls faster, like $h^{3/2}$. Depths to $4$, ratios within a factor of
+  ten and short times: elsewhere the order shows only at steps that are too many to take.
 - **Assumed.** Nothing.
 - **No run can test.** The limit $h \to 0$ itself. It is proved.
 
@@ -315,12 +318,13 @@ def _errors(
     """For each number of epochs to the end time, the largest relative error of the states, in mean square."""
     path, size = _path(case, flow), -(-case.m // batches)
     batches = -(-case.m // size)
+    batch_size = size if batches > 1 else None
     times = np.linspace(0, path.t[-1], TIMES + 1)
     wanted = method.encode(path.at(times).points)
 
     def error(count: int, seed: int) -> float:
         step, every = times[-1] / (count * batches), count * batches // TIMES
-        run = descend(method, case.problem, case.start, step, TIMES * every, every, size, seed)
+        run = descend(method, case.problem, case.start, step, TIMES * every, every, batch_size, seed)
         found = np.linalg.norm(run.states - wanted, axis=-1).max() / np.linalg.norm(wanted[-1])
         if isinstance(method, SalimansKingmaDescent) and batches == 1:
             found += _growth_error(run, step, path, growth)
