@@ -98,11 +98,11 @@ of the flow from the boundary of $\mathcal K$, so $X_j$ stays in $\mathcal K$, a
 $S_h(Y(t)) = X + h\,(e + f) + h^2 (f' e + s) + O(h^3)$, and $Y(t+h) = X + h\, (f + e) + h^2 (\tfrac12 f' f + f' e +
 \delta) + O(h^3)$. They agree up to $O(h^3)$, and the same induction gives $\lVert X_j - Y(jh)\rVert = O(h^2)$.
 
-*Minibatches.* The force is a sum over rows, and the field is linear in it: the fields $f_1, \dots, f_k$ of an
-epoch sum to $k f$.
-Each step is as above with its own field, so $k$ of them compose to $X + h \sum_i f_i(X) + O(h^2) = X + k h f(X) +
-O(h^2)$, uniformly over the finitely many ways to split and order the rows. This is one step of size $k h$ with an error
-of second order, and the induction holds for the ends of epochs. Within an epoch, method and flow move by $O(kh)$.
+*Minibatches.* The force is a sum over rows, and the field is linear in it: the fields $f_1, \dots, f_k$ of an epoch
+sum to $k f$. Each step is as above with its own field, so $k$ of them compose to $X + h \sum_i f_i(X) + O(h^2) = X + k
+h f(X) + O(h^2)$, uniformly over the finitely many ways to split and order the rows. This is one step of size $k h$ with
+an error of second order, and the induction holds for the ends of epochs. Within an epoch, method and flow move by
+$O(kh)$.
 
 *The norm of v.* The loss does not change with $\lVert v\rVert$, so $\langle v, \nabla_v\ell\rangle = 0$, for any
 rows, and the step on $v$ is orthogonal to $v$: this is the exact equation. Sum it over $j$: the growth is $h$ times a
