@@ -118,7 +118,8 @@ def measurement(entry: Entry) -> Iterator[str]:
     share = f" ({entry.record['share']:.0%} must)" if kind is Kind.EMPIRICAL else ""
     yield (
         f"{record['passing']} of {record['cases']} cases pass{share}."
-        f" The {'ratio ' * (kind in BOUNDS)}{quantity} is at most {number(worst['discrepancy'])}; up to {number(entry.record['limit'])} passes. {strength(entry)}"
+        f" The {'ratio ' * (kind in BOUNDS)}{quantity} is at most {number(worst['discrepancy'])};"
+        f" up to {number(entry.record['limit'])} passes. {strength(entry)}"
     )
     room = ["bound / measured: median", "smallest"] if kind in BOUNDS else []
     yield table(
