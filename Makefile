@@ -28,7 +28,7 @@ book: .venv
 	@$(BIN)/python -m pipeline.build $(SNAKEMAKE_FLAGS)
 
 ledger: .venv
-	@PARAMS= $(BIN)/python -m pipeline.build ledger $(SNAKEMAKE_FLAGS)
+	@PARAMS= $(BIN)/python -m pipeline.build ledger --forcerun ledger $(SNAKEMAKE_FLAGS)
 
 test: .venv
 	@$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The site's extension makes numbered figures of what cells show and refuses what has no description."""
+"""The site's extension makes numbered figures of what cells show, refuses what has no description, quotes theorems."""
 
 import importlib.util
 from pathlib import Path
@@ -24,7 +24,11 @@ def cells() -> ModuleType:
 
 
 def cell(*outputs: dict[str, Any]) -> dict[str, Any]:
-    return {"cell_type": "code", "metadata": {}, "outputs": list(outputs)}
+    return {"cell_type": "code", "id": "cell", "metadata": {}, "outputs": list(outputs)}
+
+
+def shown(part: str, name: str = "sphere") -> dict[str, Any]:
+    return {"data": {"text/markdown": f"The {part}"}, "metadata": {"theorem": name, "part": part}}
 
 
 def test_a_captioned_image_becomes_a_figure(cells: ModuleType) -> None:
@@ -57,3 +61,26 @@ def test_only_a_cell_that_prints_a_verdict_is_tagged(cells: ModuleType) -> None:
     cells.tag_verdict(other)
     assert verdict["metadata"] == {"tags": ["verdict"]}
     assert other["metadata"] == {}
+
+
+@pytest.fixture
+def quoted(tmp_path: Path) -> Path:
+    (tmp_path / "sphere.statement.md").write_text(":::{prf:theorem} Sphere\n:nonumber:\n\nIt says.\n:::")
+    (tmp_path / "sphere.proof.md").write_text(":::{prf:proof}\n\nBecause.\n:::")
+    return tmp_path
+
+
+def test_a_theorem_is_quoted_with_a_label_of_the_chapter(cells: ModuleType, quoted: Path) -> None:
+    both = cell(PRINTED, shown("statement"), shown("proof"))
+    statement, proof = cells.quote_theorems(both, quoted, "setting")
+    assert both["outputs"] == [PRINTED]
+    assert statement["source"] == ":::{prf:theorem} Sphere\n:label: setting-sphere\n:nonumber:\n\nIt says.\n:::"
+    assert proof["source"] == ":::{prf:proof}\n\nBecause.\n:::"
+    assert statement["id"] != proof["id"]
+    assert {quote["cell_type"] for quote in (statement, proof)} == {"markdown"}
+
+
+@pytest.mark.parametrize("output", [shown("statement", "cube"), shown("corollary")])
+def test_what_no_theorem_file_holds_is_refused(cells: ModuleType, quoted: Path, output: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="which no theorem file holds"):
+        cells.quote_theorems(cell(output), quoted, "setting")

@@ -28,6 +28,7 @@ COUNTS = "```{include} ../theorems/counts.md\n```"
 PARAMETERS = "depth: int = 2  # 1..6: number of factors L"
 SHOW = "from wnlib.theorems import proof, statement\n\nstatement({0!r})", "proof({0!r})"
 STATE = ":::{{prf:{0}}} Of my own\n{1}\n$1 < 2$.\n:::\n"
+USES = 'uses=("magnification",)'
 UNKNOWN = "display({'text/markdown': ''}, raw=True, metadata={'theorem': 'nothing', 'part': 'statement'})"
 
 pytestmark = pytest.mark.pipeline
@@ -89,7 +90,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Book:
     """A book that has been built with the theorem of CONTRIBUTING.md."""
     book = Book(tmp_path_factory.mktemp("book"))
     book.build("ledger")
-    book.add("toy", TOY.replace("    derive=derive,\n", '    derive=derive,\n    uses=("magnification",),\n'))
+    book.add("toy", TOY.replace("    derive=derive,\n", f"    derive=derive,\n    {USES},\n"))
     said = book.build()
     assert "toy: verifying" in said
     assert "magnification: verifying" not in said  # nothing that it rests on has changed
@@ -130,6 +131,14 @@ def test_chapters_show_the_theorem_and_the_counts(book: Book) -> None:
         assert "**Theorem" not in page
 
 
+def test_ledger_is_told_again_where_nothing_has_changed(book: Book) -> None:
+    [command] = re.findall(r"pipeline\.build (ledger.*) \$", (ROOT / "Makefile").read_text("utf-8"))
+    said = book.build(*command.split())
+    assert re.findall(r"^(\w+) +identity +verified +margin", said, re.M) == ["magnification", "toy"]
+    assert "verifying" not in said
+    assert "Nothing to be done" in book.build()
+
+
 def test_rebuilding_gives_the_same_bytes(book: Book) -> None:
     before = book.site()
     assert "toy: verifying" in book.build("--forcerun", "verify")
@@ -138,28 +147,38 @@ def test_rebuilding_gives_the_same_bytes(book: Book) -> None:
 
 
 @pytest.mark.parametrize(
-    ("present", "instead", "message"),
+    ("added", "messages"),
     [
-        ("Proof\n-----\n", "", "toy .* incomplete.*\n +a theorem's docstring must be a title"),
         (
-            '        Falsifier(1, r"$\\lVert u \\rVert = 1.2$", partial(measure, norm=1.2)),\n',
-            "",
-            "breaks hypothesis 1",
+            {
+                "unproved": ("Proof\n-----\n", ""),
+                "unbroken": ('        Falsifier(1, r"$\\lVert u \\rVert = 1.2$", partial(measure, norm=1.2)),\n', ""),
+                "lenient": ("partial(measure, power=1.0)", "measure"),
+            },
+            [
+                r"unproved .* incomplete .*\n +a theorem's docstring must be a title",
+                r"unbroken .* incomplete .*\n +no falsifier breaks hypothesis 1",
+                r"lenient .* refuted .*\n +passing falsifier: \$\|w_i\|",
+            ],
         ),
-        ("partial(measure, power=1.0)", "measure", r"toy .* refuted.*\n +passing falsifier: \$\|w_i\|"),
-        ('uses=("magnification",)', 'uses=("nothing",)', "toy uses nothing, which no file holds"),
-        ('uses=("magnification",)', 'uses=("toy",)', "in a circle: toy <- toy"),
+        ({"first": (USES, 'uses=("nothing",)')}, ["first uses nothing, which no file holds"]),
+        (
+            {"first": (USES, 'uses=("last",)'), "last": (USES, 'uses=("first",)')},
+            ["the theorems use each other in a circle: (first <- last <- first|last <- first <- last)"],
+        ),
     ],
+    ids=["what lacks a part or passes", "an unknown use", "a circle"],
 )
-def test_build_refuses(book: Book, present: str, instead: str, message: str) -> None:
+def test_build_refuses(book: Book, added: dict[str, tuple[str, str]], messages: list[str]) -> None:
     before = book.site()
-    path = book.root / "wnlib" / "theorems" / "toy.py"
-    sound = path.read_text("utf-8")
-    assert present in sound
-    book.add("toy", sound.replace(present, instead))
+    sound = (book.root / "wnlib" / "theorems" / "toy.py").read_text("utf-8")
+    assert all(present in sound for present, _ in added.values())
+    paths = [book.add(name, sound.replace(*change)) for name, change in added.items()]
     said = book.build(fails=True)
-    book.add("toy", sound)
-    assert re.search(message, said), said
+    for path in paths:
+        path.unlink()
+    for message in messages:
+        assert re.search(message, said), said
     assert "Traceback" not in said
     assert book.site() == before
 
