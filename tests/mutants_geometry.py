@@ -1,0 +1,85 @@
+"""Mutants of the mirror map, of what moves in it, and of where it leads, which their theorems notice."""
+
+from mutation import Mutant
+
+MUTANTS = [
+    Mutant("mirror_map", "geometry.py", "-np.exp((2 - L) * log_z) / (L", "-np.exp((1 - L) * log_z) / (L", "exponent"),
+    Mutant("mirror_map", "geometry.py", "xlogy(mass, mass)) + c / 4 *", "xlogy(mass, mass)) + c / 2 *", "constant"),
+    Mutant("mirror_map", "geometry.py", "value = s * value + x**s", "value = s * value - x**s", "sign"),
+    Mutant(
+        "mirror_map",
+        "flows.py",
+        "* np.exp((L - 2) * log_u) - along)",
+        "* np.exp((L - 2) * log_u) + along)",
+        "sign",
+    ),
+    Mutant(
+        "dual_flow", "geometry.py", "point.radius**L * np.exp((2", "point.radius ** (L - 1) * np.exp((2", "exponent"
+    ),
+    Mutant(
+        "dual_flow", "geometry.py", "return L * self.flow.angular_rate", "return self.flow.angular_rate", "constant"
+    ),
+    Mutant(
+        "dual_flow", "geometry.py", "np.sum(theta * weights, axis=-1) -", "np.sum(theta * weights, axis=-1) +", "sign"
+    ),
+    Mutant("dissipation", "flows.py", "* np.exp(L * log_r) * (force", "* np.exp(2 * log_r) * (force", "exponent"),
+    Mutant(
+        "dissipation", "geometry.py", "return L * self.flow.angular_rate", "return self.flow.angular_rate", "constant"
+    ),
+    Mutant(
+        "dissipation",
+        "geometry.py",
+        "divergence = safe.potential(target) - safe.potential(weights) - linear",
+        "divergence = safe.potential(target) - safe.potential(weights) + linear",
+        "sign",
+    ),
+    Mutant("dissipation", "problem.py", "return 0.5 * np.sum(self.residual", "return np.sum(self.residual", "constant"),
+    Mutant("loss_rate", "problem.py", "return 0.5 * np.sum(self.residual", "return np.sum(self.residual", "constant"),
+    Mutant(
+        "loss_rate", "geometry.py", "(L - 2) * self.unit - decay * rho", "(L - 2) * self.unit + decay * rho", "sign"
+    ),
+    Mutant("loss_rate", "flows.py", "return 0.5 * self.ratio * radius**2", "return self.ratio * radius**2", "constant"),
+    Mutant(
+        "loss_rate", "geometry.py", "point.radius**L * np.exp((2", "point.radius ** (L + 1) * np.exp((2", "exponent"
+    ),
+    Mutant(
+        "local_rate", "flows.py", "return np.full_like(radius, self.ratio)", "return self.ratio * radius", "exponent"
+    ),
+    Mutant(
+        "local_rate",
+        "charts/logarithmic.py",
+        "d_log_r = L * radial_rate * _bounded_exp(",
+        "d_log_r = radial_rate * _bounded_exp(",
+        "constant",
+    ),
+    Mutant("local_rate", "flows.py", "return self.radial_rate * self.rel", "return 2 * self.rel", "constant"),
+    Mutant("local_rate", "flows.py", "return np.power(radius, -2.0)", "return np.power(radius, -1.0)", "exponent"),
+    Mutant(
+        "convergence",
+        "limit.py",
+        "return self.theta_0 + self.R @ mu",
+        "return 1.1 * self.theta_0 + self.R @ mu",
+        "constant",
+    ),
+    Mutant(
+        "convergence",
+        "flows.py",
+        "return np.sqrt(2 * log_magnification / self.ratio)",
+        "return np.sqrt(log_magnification / self.ratio)",
+        "constant",
+    ),
+    Mutant(
+        "convergence",
+        "geometry.py",
+        "log_z = -np.log(-(L - 2) * theta) / (L - 2)",
+        "log_z = -np.log(-(L - 2) * theta) / (L - 1)",
+        "index",
+    ),
+    Mutant(
+        "convergence",
+        "flows.py",
+        "np.exp(depth * (log_radius + self.log_direction))",
+        "np.exp(depth * log_radius + 2 * self.log_direction)",
+        "exponent",
+    ),
+]
