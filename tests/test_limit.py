@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize
+from strategies import derivative
 
 from wnlib import (
     CollapseError,
@@ -21,7 +22,7 @@ from wnlib import (
     mirror_map,
 )
 from wnlib.bounds import entropy_excess
-from wnlib.limit import divergence_excludes_collapse
+from wnlib.limit import _DualProgram, divergence_excludes_collapse
 
 PROBLEM = Problem.gaussian(6, 14, 2, seed=3)
 N = 14
@@ -178,3 +179,13 @@ def _point(weights, depth):
 
 def _two(first, second):
     return Polar.of(np.array([first.radius, second.radius]), np.array([first.direction, second.direction]))
+
+
+@pytest.mark.parametrize("flow", [GradientFlow(1), WeightNormFlow(1, 2.0)], ids=str)
+def test_hessian_where_a_dual_variable_vanishes(flow):
+    problem = Problem(np.array([[1.0, 0.0]]), np.array([2.0]))
+    program = _DualProgram(flow, problem, flow.start(2, 1.0))
+    at = -program.theta_0 @ program.R  # where the first entry of the dual variable is 0
+    assert program.theta(at)[0] == 0
+    slope = derivative(lambda h: program.gradient(at + h))
+    assert_allclose(program.hessian(at)[0], slope, rtol=1e-6)

@@ -120,12 +120,14 @@ class _DualProgram:
         $dw_i = L w_i (k_i d\theta_i - (1 - 1/\gamma) \sum_j u_j^2 k_j d\theta_j)$.
         """
         L, point = self.flow.depth, self.point(mu)
-        k = np.exp((L - 2) * self.map.log_magnified(point)) * (point.sign if L == 1 else 1)
-        weights = point.weights(L)
+        # Of each power of u alone, since at depth 1 an entry of u may be 0: z = u e^shift.
+        shift = self.flow.log_magnification(point.radius) - self.map.unit
+        powers = np.exp((2 * L - 2) * point.log_direction) if L >= 2 else np.ones_like(point.log_direction)
+        u2_k = point.sign * np.exp(L * point.log_direction + (L - 2) * shift)
+        w_k = point.radius**L * powers * np.exp((L - 2) * shift)
         gamma = self.flow.relative_rate(point.radius) * point.radius**2
-        along = self.R.T @ (point.direction**2 * k)
-        diagonal = self.R.T @ ((weights * k)[:, None] * self.R)
-        hessian = L * (diagonal - (1 - 1 / gamma) * np.outer(self.R.T @ weights, along))
+        diagonal = self.R.T @ (w_k[:, None] * self.R)
+        hessian = L * (diagonal - (1 - 1 / gamma) * np.outer(self.R.T @ point.weights(L), self.R.T @ u2_k))
         return 0.5 * (hessian + hessian.T)
 
     def solved(self) -> Array:
