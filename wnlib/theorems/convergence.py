@@ -29,12 +29,13 @@ Proof
 -----
 *Bounded.* Suppose that $\lVert w(t_k)\rVert \to \infty$ and, for a subsequence, that $w/\lVert w\rVert \to v$. As the
 loss does not increase, $A w$ is bounded, so $A v = 0$ and, by {prf:ref}`thm-invariants`, $\langle v,
-m_L(z(t))\rangle$ is constant. But $r \to \infty$, so $\sigma(r) \to \infty$, and where $v_i \ne 0$ the entry $u_i$ stays away from $0$: $|z_i| =
-|u_i|\, e^{\sigma(r)} \to \infty$. So for $L \le 2$ the terms $v_i\, m_L(z_i)$ with $v_i \ne 0$ tend to $\infty$ (at $L
-= 1$ all to $-\infty$ where $r < 0$), and their sum is not constant. For $L \ge 3$ they tend to $0$, but the constant is
-negative, as $m_L < 0$ and $v \ge 0$. This is a contradiction.
+m_L(z(t))\rangle$ is constant. But $r \to \infty$, so $\sigma(r) \to \infty$, and where $v_i \ne 0$ the entry $u_i$
+stays away from $0$: $|z_i| = |u_i|\, e^{\sigma(r)} \to \infty$. So for $L \le 2$ the terms $v_i\, m_L(z_i)$ with
+$v_i \ne 0$ tend to $\infty$ (at $L = 1$ all to $-\infty$ where $r < 0$), and their sum is not constant. For $L \ge 3$
+they tend to $0$, but the constant is negative, as $m_L < 0$ and $v \ge 0$. This is a contradiction.
 
-In particular the flow exists for all times: for $L \ge 2$ the logarithms of $r$ and $u$ have bounded derivatives where $r$ is bounded.
+In particular the flow exists for all times: for $L \ge 2$ the logarithms of $r$ and $u$ have bounded derivatives where
+$r$ is bounded.
 
 *If $\tau \to \infty$*, then $\ell \le D_\Phi(z^\circ, w_0)/(2\tau) \to 0$ by {prf:ref}`thm-loss_rate`. As $w$ is
 bounded, it has a limit point $a$; every limit point is an interpolant, and so not $0$. By
