@@ -58,8 +58,8 @@ $$
 $$
 
 apply $s \mapsto s\, e^s$, to get $x\, (1 - \log\log x/\log x) \le x \le x \log x$. At $x = k\, \varepsilon$ and $x =
-(k - 1)\, \varepsilon$, $\log x$ is $c\, d$ plus $\log k\nu$ or $\log (k - 1)\nu$, which grow like $\log c$. So both bounds,
-times $q$, tend to $d$.
+(k - 1)\, \varepsilon$, $\log x$ is $c\, d$ plus $\log k\nu$ or $\log (k - 1)\nu$, which grow like $\log c$. So both
+bounds, times $q$, tend to $d$.
 
 Boundary
 --------

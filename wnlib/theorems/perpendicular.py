@@ -65,8 +65,8 @@ Boundary
 
 Source
 ------
-Derived here. That the minimum-norm solution is approached with weight normalization for least squares is the subject
-of {cite:t}`Wu2020`.
+Derived here. The abstract of {cite:t}`Wu2020` says that weight normalization for overparametrized least squares
+converges close to the solution of least $\ell_2$ norm, even from starts far from zero.
 """
 
 from functools import partial
@@ -174,7 +174,7 @@ def measure(case: Case, fitted: float = FITTED) -> Measurement:
     end = least + np.sign(followed.radius[-1] / followed.radius[0]) * growth * before
     return together(
         law(followed, case.ratio),
-        Measurement(kept, kept[0], scale=case.scale),
+        Measurement(kept, plain.weights(1) @ problem.kernel, scale=case.scale),
         Measurement(followed.weights[-1], end),
         Measurement(computed_limit(followed), end),
     )
