@@ -65,6 +65,7 @@ Boundary
 --------
 - **Checked.** The equation, the inequalities and the limits by computer algebra. Both bounds, against flows followed
   until they fit and limits that `wnlib.limit` computes, for starts shorter and longer than the shortest interpolant.
+  The measured excess is that of the part in $\ker A$: of the other part only the loss is left.
 - **Assumed.** Nothing beyond the third hypothesis.
 - **No run can test.** That the flow converges, and the limit of infinite ratio: ratios are finite, and below the
   frontier $r_0^2 = q$ such that double precision still tells the limit from $w^\dagger$. Directions are random, as
