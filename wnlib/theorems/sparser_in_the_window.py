@@ -122,7 +122,6 @@ THEOREM = Theorem(
     derive=derive,
     measure=measure,
     assumes=(REPRESENTATIVE,),
-    uses=("excess_plain", "excess_plain_deep", "excess_weight_norm", "excess_weight_norm_deep"),
     falsifiers=(
         Falsifier(1, "a start beyond the window", partial(measure, scale=4.0), ensemble=SHALLOW),
         Falsifier(2, "a twentieth of the ratio", partial(measure, ratio=0.05)),
