@@ -31,18 +31,14 @@ and $v \ne 0$. For minibatches, $\ell$ and $p$ are those of some rows of $A$ and
 then there are $C$ and $h_0 > 0$ such that for $h \le h_0$ the method stays in the orthant up to $T$, and
 
 $$
-\begin{aligned}
-\max_{j h \le T} \lVert X_j - X(j h) \rVert &\le C\, h .
-\end{aligned}
+\max_{j h \le T} \lVert X_j - X(j h) \rVert \le C\, h .
 $$
 
 With all rows, $X_j = X(jh) + h\, e(jh) + O(h^2)$, where $e$ solves a linear equation that starts at $e(0) = 0$: the
 order is exactly one, unless $e$ vanishes. In $(g, v)$, every step has
 
 $$
-\begin{aligned}
-\lVert v_{j+1} \rVert^2 &= \lVert v_j \rVert^2 + h^2\, \lVert \nabla_v \ell \rVert^2 ,
-\end{aligned}
+\lVert v_{j+1} \rVert^2 = \lVert v_j \rVert^2 + h^2\, \lVert \nabla_v \ell \rVert^2 ,
 $$
 
 exactly, and with all rows, along the flow $(g(t), v(t))$ and at $t = jh$,
@@ -70,9 +66,7 @@ u_i)'$: positive entries stay above a positive bound. So there is a compact neig
 *One step.* It is a smooth map $S_h$ on $\mathcal K$ with
 
 $$
-\begin{aligned}
-S_h(X) &= X + h f(X) + h^2 s(X) + O(h^3),
-\end{aligned}
+S_h(X) = X + h f(X) + h^2 s(X) + O(h^3),
 $$
 
 uniformly in $X$. Gradient steps are of this form with $s = 0$. In $(g, v)$ the field is $f = (-\partial\ell/\partial g,
@@ -84,9 +78,7 @@ a\rVert^2 u)$, and $f = (r', a)$ has the ratio $c$.
 The flow itself has $X(t+h) = X + h f(X) + \tfrac12 h^2 f'(X) f(X) + O(h^3)$, hence
 
 $$
-\begin{aligned}
-S_h(X(t)) - X(t + h) &= h^2\, \delta(X(t)) + O(h^3), & \delta &= s - \tfrac12 f' f .
-\end{aligned}
+S_h(X(t)) - X(t + h) = h^2\, \delta(X(t)) + O(h^3), \qquad \delta = s - \tfrac12 f' f .
 $$
 
 *Many steps.* As $(S_h(X) - X)/h$ is smooth, it has a Lipschitz constant $\Lambda$ on $\mathcal K$, common to all small
@@ -135,14 +127,7 @@ from scipy.integrate import cumulative_simpson
 
 from wnlib import symbolic
 from wnlib._checks import Array
-from wnlib.descent import (
-    Descent,
-    DescentMethod,
-    GradientDescent,
-    PolarDescent,
-    SalimansKingmaDescent,
-    descend,
-)
+from wnlib.descent import Descent, DescentMethod, GradientDescent, PolarDescent, SalimansKingmaDescent, descend
 from wnlib.ensemble import Case, Ensemble
 from wnlib.flows import Flow, WeightNormFlow
 from wnlib.measuring import horizon, polar_velocity
@@ -249,18 +234,14 @@ def _epoch(depth: Depth) -> sp.Expr:
     return second.subs(x, first) - (x + 2 * h * rate.subs(p, sum(forces)))
 
 
-def in_turn(case: Case) -> DescentMethod:
-    """One of the methods, at the case's ratio."""
-    L, c = case.depth, case.ratio
-    return (GradientDescent(L), PolarDescent(L, c), SalimansKingmaDescent(L, c**-0.5))[case.seed // len(DEPTHS) % 3]
-
-
 def measure(case: Case, order: float = 1.0, refined: bool = True) -> Measurement:
-    """The errors of one of the methods, in every other dozen of cases on minibatches.
+    """The errors of the methods in turn, in every other dozen of cases on minibatches.
 
     For the falsifiers: another `order`, steps that are not `refined`.
     """
-    method, shuffled = in_turn(case), case.seed // (3 * len(DEPTHS)) % 2 == 1
+    L, c = case.depth, case.ratio
+    methods: tuple[DescentMethod, ...] = (GradientDescent(L), PolarDescent(L, c), SalimansKingmaDescent(L, c**-0.5))
+    method, shuffled = methods[case.seed // len(DEPTHS) % 3], case.seed // (3 * len(DEPTHS)) % 2 == 1
     counts = COUNTS if refined else COUNTS[:1] * len(COUNTS)
     return Measurement(_errors(case, method, method.flow, counts, batches=2 if shuffled else 1), order)
 
