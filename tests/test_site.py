@@ -27,6 +27,12 @@ SITE = Path(os.environ.get("SITE", ROOT / "_build/html"))
 FRONT = "notebooks/index.html"  # where index.html leads
 ADDRESSES = {path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html")}
 PAGES = sorted(address for address in ADDRESSES - {"index.html"} if not address.startswith("_static/"))
+THEOREMS = [page for page in PAGES if re.fullmatch(r"theorems/(?!(index|claims|assumptions)\.).*", page)]
+PARTS = {
+    "statement": "article .proof.theorem[id^=thm-] .math",
+    "proof": "article .proof:not(.theorem)",
+    "figure": "article figure:has(figcaption) > svg[aria-label] circle.check",
+}
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 # Chromium refuses its sandbox to root, the user of most containers. No name resolves: the pages are offline.
 OPTIONS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
@@ -129,6 +135,15 @@ def broken_links(folder: Path) -> list[str]:
     return found
 
 
+def missing(browser: Browser, url: str) -> list[str]:
+    """The parts that a theorem's page lacks, read without its scripts."""
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(url)
+    found = [part for part, selector in PARTS.items() if not page.locator(selector).count()]
+    page.close()
+    return found
+
+
 def search(browser: Browser, url: str, words: str) -> list[str]:
     """The addresses that a page's own search finds, the words typed by hand."""
     with visit(browser, url) as (page, _, _):
@@ -143,6 +158,16 @@ def search(browser: Browser, url: str, words: str) -> list[str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_page(browser: Browser, site: str, name: str) -> None:
     assert inspect(browser, site + name) == {}
+
+
+def test_every_theorem_has_its_page(site: str) -> None:
+    files = (ROOT / "wnlib" / "theorems").glob("[!_]*.py")
+    assert sorted(f"theorems/{path.stem}.html" for path in files) == THEOREMS
+
+
+@pytest.mark.parametrize("name", THEOREMS)
+def test_page_of_a_theorem(browser: Browser, site: str, name: str) -> None:
+    assert missing(browser, site + name) == []
 
 
 def test_the_address_of_the_site_leads_to_the_front_page(browser: Browser, site: str) -> None:
@@ -245,13 +270,26 @@ def test_a_sound_page_has_no_defect(browser: Browser, pages: tuple[Path, str]) -
     assert inspect(browser, url) == {}
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_a_missing_part_is_found(browser: Browser, pages: tuple[Path, str], part: str) -> None:
+    path, url = pages
+    whole = {
+        "statement": '<div class="proof theorem" id="thm-x"><span class="math">x</span></div>',
+        "proof": '<div class="proof"><p>Proof.</p></div>',
+        "figure": '<figure><svg aria-label="Dots"><circle class="check"/></svg><figcaption>Fig.</figcaption></figure>',
+    }
+    path.write_text(SOUND.format("".join(whole.values())))
+    assert missing(browser, url) == []
+    path.write_text(SOUND.format("".join(html for name, html in whole.items() if name != part)))
+    assert missing(browser, url) == [part]
+
+
 def test_graph_on_a_phone(browser: Browser, site: str) -> None:
     """Every theorem is a node that leads to its page, by keyboard too; at most three stand side by side."""
-    theorems = {address for address in PAGES if re.fullmatch(r"theorems/(?!index|claims|assumptions).*", address)}
     with visit(browser, site + "theorems/index.html") as (page, _, _):
         page.set_viewport_size({"width": 360, "height": 740})
         nodes = page.locator(".dependency-graph a:visible")
-        assert {f"theorems/{node.get_attribute('href')}" for node in nodes.all()} == theorems
+        assert {f"theorems/{node.get_attribute('href')}" for node in nodes.all()} == set(THEOREMS)
         tops = [node.locator("rect").evaluate("rect => rect.y.baseVal.value") for node in nodes.all()]
         assert max(map(tops.count, tops)) <= 3
         nodes.last.focus()
