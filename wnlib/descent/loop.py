@@ -1,0 +1,141 @@
+"""Many runs of a method side by side: a step is one pair of matrix products for all the runs that go on.
+
+A run that ends leaves the batch, and the products shrink. A row of a product depends on the other rows by rounding
+only, so that runs side by side are the runs alone to rounding, not to the bit.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from wnlib import _checks as check
+from wnlib._checks import Array
+from wnlib.descent.methods import DescentMethod, positive
+from wnlib.descent.progress import shown
+from wnlib.descent.result import Descent, DescentError
+from wnlib.descent.rows import Epochs, Minibatch
+from wnlib.descent.runs import Record, Runs, Shape
+from wnlib.flows import Flow, GradientFlow, Polar
+from wnlib.problem import Problem
+
+
+def descend(
+    method: DescentMethod,
+    problem: Problem,
+    start: Polar,
+    step: ArrayLike,
+    steps: int,
+    every: int = 1,
+    batch_size: int | None = None,
+    seed: int | NDArray[np.integer[Any]] = 0,
+    stop_loss: ArrayLike = 0.0,
+    divergence: Literal["raise", "record"] = "raise",
+    progress: bool = False,
+) -> Descent:
+    """Take `steps` steps of size `step` from `start`, or fewer if the loss falls below `stop_loss`.
+
+    Arrays make many runs, side by side: `start` may be points of shape (..., N), and `step`, `seed`, `stop_loss` and
+    what the method is made of may have shapes (...). The shape of the runs is that to which all of these broadcast:
+    starts (5, N) and steps (3, 1) make (3, 5) runs.
+
+    Snapshots are kept of the start, of every `every` steps, and of the end. With `batch_size` the steps are stochastic:
+    each epoch splits the rows of A at random into the fewest minibatches of at most that size, equal but for one row.
+    `seed` decides them: one for all runs, which then see the same rows, or one for each, at the cost of products with
+    all rows at every step. Before an epoch ends, its part of the error is random.
+
+    A run diverges if its next step makes a coordinate nonpositive (depth >= 2) or infinite (depth 1), or if its loss
+    has become far larger than at the start and at zero. This is an error, or with `divergence="record"` the end of that
+    run alone, at the state that it diverges from. The loss is seen at every step, but in stochastic descent at
+    snapshots only. `progress` is written to stderr after the first two seconds.
+
+    Raises ValueError for bad arguments, InfeasibleError if the depth's weights cannot interpolate, and DescentError if
+    the steps are too long.
+    """
+    if not isinstance(method, DescentMethod):
+        raise ValueError(f"method must be a DescentMethod, such as GradientDescent(2), got {method!r}")
+    _check_starts(GradientFlow(method.depth), start, problem.shape[1])
+    step = positive("step", step)
+    steps = check.integer("steps", steps, least=1)
+    every = check.integer("every", every, least=1, most=steps)
+    if batch_size is not None:
+        batch_size = check.integer("batch_size", batch_size, least=1, most=problem.shape[0])
+    seeds, stop_loss = _seeds(seed), _stop_loss(stop_loss)
+    if divergence not in ("raise", "record"):
+        raise ValueError(f"divergence must be 'raise' or 'record', got {divergence!r}")
+    shape = _shape(start=start.radius, **method.parameters, step=step, seed=seeds, stop_loss=stop_loss)
+    if method.depth >= 2:
+        problem.require_nonnegative_interpolant()
+    runs = Runs.at(method, problem, start, step, stop_loss, shape)
+    epochs = Epochs(problem, batch_size, seeds if seeds.ndim == 0 else np.broadcast_to(seeds, shape).ravel())
+    all_rows = Minibatch(problem.A, problem.y)
+    record, stochastic = Record(runs, steps, every), batch_size is not None
+
+    # Overflow happens on the way to a divergence.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in shown(range(steps + 1), progress, lambda: f"{runs.count} of {record.steps.size} runs"):
+            seen = record.see(k, runs)
+            observed = runs.advance(all_rows)[1] if stochastic and seen else None
+            moved, residual = runs.advance(epochs.next(runs.numbers))
+            residual = residual if observed is None else observed
+            losses = 0.5 * np.vecdot(residual, residual)
+            known = seen or not stochastic
+            fit, large = known & (losses < runs.stop_loss), known & ~(losses <= runs.bound)
+            outside = (k < steps) & method.outside(moved)
+            diverged = ~fit & (large | outside)
+            if divergence == "raise" and diverged.any():
+                i = int(np.argmax(diverged))
+                wanted = "positive" if method.depth >= 2 else "finite"
+                what = f"a loss of {losses[i]:.3g}" if large[i] else f"a coordinate that is not {wanted}"
+                raise DescentError(_message(runs.step[i], runs.numbers[i], shape, what, k if large[i] else k + 1))
+            if (ended := fit | diverged).any():
+                record.end(k, runs, fit, diverged)
+            if ended.all():
+                break
+            runs.move(moved)
+            if ended.any():
+                runs.keep(np.flatnonzero(~ended))
+    return record.descent(method, problem, step, shape)
+
+
+def _message(step: float, number: int, shape: Shape, what: str, k: int) -> str:
+    run = f"run {tuple(map(int, np.unravel_index(number, shape)))}" if shape else "the run"
+    return f"step must be smaller: with step = {step:.6g} {run} has {what} at step {k}"
+
+
+def _check_starts(flow: Flow, start: Polar, n: int) -> None:
+    """Raise ValueError unless `start` is one start, or an array of starts, for `n` weights that `flow` can take."""
+    if not isinstance(start, Polar) or np.shape(start.radius) != np.shape(start.log_direction)[:-1]:
+        flow.check_start(start, n)
+    signs = np.broadcast_to(start.sign, start.log_direction.shape)
+    for index in np.ndindex(start.radius.shape):
+        flow.check_start(Polar(start.radius[index], start.log_direction[index], signs[index]), n)
+
+
+def _seeds(value: Any) -> NDArray[np.integer[Any]]:
+    if np.ndim(value) == 0:
+        return np.asarray(check.integer("seed", value, least=0))
+    seeds = np.asarray(value)
+    if seeds.dtype.kind not in "iu" or seeds.size == 0 or seeds.min() < 0:
+        raise ValueError(f"seed must be integers >= 0, one for each run, got {value!r}")
+    return seeds
+
+
+def _stop_loss(value: ArrayLike) -> Array:
+    if np.ndim(value) == 0:
+        losses = np.asarray(check.real("stop_loss", value))
+    else:
+        losses = check.array("stop_loss", value, (None,) * np.ndim(value))
+    if losses.min() < 0:
+        raise ValueError(f"stop_loss must be >= 0, got {losses.min()}")
+    return losses
+
+
+def _shape(**values: Any) -> Shape:
+    """The shape to which those of the named values broadcast."""
+    shapes = {name: np.shape(value) for name, value in values.items()}
+    try:
+        return np.broadcast_shapes(*shapes.values())
+    except ValueError as error:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
+        raise ValueError(f"start must broadcast with what there is one of for each run, got shapes {listed}") from error

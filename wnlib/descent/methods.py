@@ -1,0 +1,256 @@
+r"""One step of each method, for many runs at once, on the two matrix products of the force.
+
+With $\rho = g / \|v\|$, so that $x = \rho v$, and the learning rate $\eta$ of v, a step on (g, v) is
+$g \leftarrow g + h L \rho^{L-1} \langle p, v^L\rangle / \|v\|$,
+$v \leftarrow v + \eta L \rho^L (p \odot v^{L-1} - \langle p, v^L\rangle v / \|v\|^2)$.
+It is Salimans-Kingma's at $\eta = h$. The polar step is that at $\eta = h c \|v\|^2$, divided by $\|v\|$: it leaves
+u before its normalization for v, and the next step normalizes it. The product $\langle p, v^L\rangle$ is that of the
+residuals with the measurements of $v^L$, in M dimensions.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wnlib import _checks as check
+from wnlib._checks import Array
+from wnlib.descent.rows import Explicit, Rows
+from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow
+
+Mask = NDArray[np.bool_]
+PerRun = Any  # one float, or an array (...) with one for each run
+Spare = tuple[Array, Array]
+Parts = tuple[Array, ...]  # a state, in contiguous pieces: (x,), or g of shape (...) and v of shape (..., N)
+
+
+@dataclass(frozen=True)
+class DescentMethod(ABC):
+    """A discrete method for the factors x of w = x^L; `depth` is L, an integer >= 1.
+
+    Its states are arrays (..., n), one run for each index of the leading axes. What else a method is made of may be one
+    number, or an array with one for each run.
+    """
+
+    depth: int
+
+    def __post_init__(self) -> None:
+        check.integer("depth", self.depth, least=1)
+
+    @property
+    @abstractmethod
+    def flow(self) -> Flow:
+        """The flow that the method follows as its steps get shorter; ValueError if its runs follow different ones."""
+
+    @abstractmethod
+    def encode(self, start: Polar) -> Array:
+        """The state (..., n) at which a descent starts."""
+
+    @abstractmethod
+    def decode(self, states: Array) -> Polar:
+        """Points from states (..., n)."""
+
+    @abstractmethod
+    def split(self, states: Array) -> Parts:
+        """The parts of states (..., n)."""
+
+    @abstractmethod
+    def join(self, parts: Parts) -> Array:
+        """The states (..., n) of which these are the parts."""
+
+    @abstractmethod
+    def advance(self, parts: Parts, h: PerRun, rows: Rows, spare: Spare) -> tuple[Parts, Array]:
+        """The parts one step of size h, one or (...), later, and the residuals (..., m) at the point it leaves.
+
+        `spare` are two arrays like the last of the parts to be written on; the first then belongs to the result.
+        """
+
+    def step(self, state: Array, h: PerRun, force: Callable[[Array], Array]) -> Array:
+        """The state one step of size h later; `force` maps weights (..., N) to forces (..., N)."""
+        parts = self.split(state)
+        spare = np.empty_like(parts[-1]), np.empty_like(parts[-1])
+        return self.join(self.advance(parts, h, Explicit(force), spare)[0])
+
+    def outside(self, parts: Parts) -> Mask:
+        """Which runs have left the coordinates in which the method is defined, shape (...)."""
+        *scalars, vectors = [part > 0 if self.depth >= 2 else np.isfinite(part) for part in parts]
+        return ~np.all([vectors.all(axis=-1), *scalars], axis=0)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the method is made of beside its depth, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "depth"}
+
+    def of_runs(self, shape: tuple[int, ...], runs: NDArray[np.intp]) -> Self:
+        """The method for some of the runs of the given shape, by their numbers in its order."""
+        chosen: dict[str, Any] = {k: np.broadcast_to(v, shape).ravel()[runs] for k, v in self.parameters.items()}
+        return replace(self, **chosen)
+
+
+@dataclass(frozen=True)
+class GradientDescent(DescentMethod):
+    """Gradient descent on x, which is the state, at unit learning rate."""
+
+    @property
+    def flow(self) -> GradientFlow:
+        return GradientFlow(self.depth)
+
+    def encode(self, start: Polar) -> Array:
+        return start.weights(1)
+
+    def decode(self, states: Array) -> Polar:
+        return self.flow.decode(states if self.depth == 1 else np.log(states))
+
+    def split(self, states: Array) -> Parts:
+        return (np.ascontiguousarray(states),)
+
+    def join(self, parts: Parts) -> Array:
+        return parts[0]
+
+    def advance(self, parts: Parts, h: PerRun, rows: Rows, spare: Spare) -> tuple[Parts, Array]:
+        (x,) = parts
+        power = _power(x, self.depth - 1, spare[1])
+        residual = rows.residual(rows.measure(np.multiply(power, x, out=spare[0])))
+        x_new = rows.pull(_column(h * self.depth) * residual, out=spare[0])
+        x_new *= power
+        x_new += x
+        return (x_new,), residual
+
+
+@dataclass(frozen=True)
+class PolarDescent(DescentMethod):
+    r"""Descent on (r, u), which is the state, with learning rates 1 and `ratio`; u is normalized after each step.
+
+    The step on u is along the sphere: with it $\|u\| \ge 1$ before normalization, which is always possible.
+    """
+
+    ratio: PerRun
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("ratio", self.ratio)
+
+    @property
+    def flow(self) -> WeightNormFlow:
+        return WeightNormFlow(self.depth, _one("ratio", self.ratio))
+
+    def encode(self, start: Polar) -> Array:
+        return _joined(start.radius, start.direction)
+
+    def decode(self, states: Array) -> Polar:
+        return Polar.of(states[..., 0], states[..., 1:])
+
+    def split(self, states: Array) -> Parts:
+        return _split(states)
+
+    def join(self, parts: Parts) -> Array:
+        r, v = parts
+        return _joined(r, v / _column(_norm(v)))
+
+    def advance(self, parts: Parts, h: PerRun, rows: Rows, spare: Spare) -> tuple[Parts, Array]:
+        norm_squared = np.vecdot(parts[1], parts[1])
+        return _polar_step(
+            self.depth, parts, norm_squared, h, h * self.ratio * norm_squared, np.sqrt(norm_squared), rows, spare
+        )
+
+
+@dataclass(frozen=True)
+class SalimansKingmaDescent(DescentMethod):
+    r"""Gradient descent on (g, v), which is the state, at unit learning rates: $x = g\, v / \|v\|$.
+
+    `norm` is $\|v\|$ at the start. Source: Salimans and Kingma, Weight normalization, NeurIPS 2016.
+    """
+
+    norm: PerRun
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("norm", self.norm)
+
+    @property
+    def flow(self) -> WeightNormFlow:
+        return WeightNormFlow(self.depth, _one("norm", self.norm) ** -2)
+
+    def encode(self, start: Polar) -> Array:
+        return _joined(start.radius, _column(self.norm) * start.direction)
+
+    def decode(self, states: Array) -> Polar:
+        return Polar.of(states[..., 0], states[..., 1:] / _column(self.norms(states)))
+
+    def norms(self, states: Array) -> Array:
+        r"""$\|v\|$ at states (..., n)."""
+        return _norm(states[..., 1:])
+
+    def split(self, states: Array) -> Parts:
+        return _split(states)
+
+    def join(self, parts: Parts) -> Array:
+        return _joined(*parts)
+
+    def advance(self, parts: Parts, h: PerRun, rows: Rows, spare: Spare) -> tuple[Parts, Array]:
+        return _polar_step(self.depth, parts, _norm(parts[1]), h, h, 1.0, rows, spare)
+
+
+def _polar_step(
+    L: int, parts: Parts, norm: Array, h: PerRun, rate: PerRun, divisor: PerRun, rows: Rows, spare: Spare
+) -> tuple[Parts, Array]:
+    r"""The step on (g, v) with the learning rates h and `rate`, v divided by a divisor; and the residuals."""
+    g, v = parts
+    rho = g / norm
+    power = _power(v, L - 1, spare[1])
+    measured = rows.measure(np.multiply(power, v, out=spare[0]))
+    residual = rows.residual(_column(rho**L) * measured)
+    along = np.vecdot(residual, measured)
+    pace = rate * L * rho**L
+    v_new = rows.pull(_column(pace / divisor) * residual, out=spare[0])
+    v_new *= power
+    v_new += np.multiply(_column((1 - pace * along / norm**2) / divisor), v, out=spare[1])
+    return (g + h * L * rho ** (L - 1) * along / norm, v_new), residual
+
+
+def positive(name: str, value: PerRun) -> Array:
+    """`value`, one number or one for each run, as finite floats > 0."""
+    if np.ndim(value) == 0:
+        return np.asarray(check.positive(name, value))
+    values = check.array(name, value, (None,) * np.ndim(value))
+    if values.min() <= 0:
+        raise ValueError(f"{name} must be > 0 in every run, got a minimum of {values.min()}")
+    return values
+
+
+def _one(name: str, value: PerRun) -> float:
+    if np.ndim(value) != 0:
+        raise ValueError(f"{name} must be one number for the runs to follow one flow, got shape {np.shape(value)}")
+    return float(value)
+
+
+def _power(x: Array, k: int, out: Array) -> Array:
+    """x^k for small k >= 0, as products: NumPy's own takes ten times as long from k = 3 on. It is x or on `out`."""
+    if k == 0:
+        out.fill(1)
+        return out
+    if k == 1:
+        return x
+    np.multiply(x, x, out=out)
+    for _ in range(k - 2):
+        out *= x
+    return out
+
+
+def _norm(vectors: Array) -> Array:
+    return np.sqrt(np.vecdot(vectors, vectors))
+
+
+def _column(numbers: PerRun) -> Array:
+    return np.asarray(numbers)[..., None]
+
+
+def _split(states: Array) -> Parts:
+    return states[..., 0].copy(), np.ascontiguousarray(states[..., 1:])
+
+
+def _joined(scalars: Array, vectors: Array) -> Array:
+    return np.concatenate([_column(scalars), vectors], axis=-1)
