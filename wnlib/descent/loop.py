@@ -79,22 +79,24 @@ def descend(
             moved, residual = runs.advance(epochs.next(runs.numbers))
             residual = residual if observed is None else observed
             losses = 0.5 * np.vecdot(residual, residual)
-            known = seen or not stochastic
+            going_on = inside = method.inside(moved) | (k == steps)
+            if known := seen or not stochastic:
+                going_on = inside & (losses >= runs.stop_loss) & (losses <= runs.bound)
+            if going_on.all():
+                runs.move(moved)
+                continue
             fit, large = known & (losses < runs.stop_loss), known & ~(losses <= runs.bound)
-            outside = (k < steps) & method.outside(moved)
-            diverged = ~fit & (large | outside)
+            diverged = ~(going_on | fit)
             if divergence == "raise" and diverged.any():
                 i = int(np.argmax(diverged))
                 wanted = "positive" if method.depth >= 2 else "finite"
                 what = f"a loss of {losses[i]:.3g}" if large[i] else f"a coordinate that is not {wanted}"
                 raise DescentError(_message(runs.step[i], runs.numbers[i], shape, what, k if large[i] else k + 1))
-            if (ended := fit | diverged).any():
-                record.end(k, runs, fit, diverged)
-            if ended.all():
+            record.end(k, runs, fit, diverged)
+            if not going_on.any():
                 break
             runs.move(moved)
-            if ended.any():
-                runs.keep(np.flatnonzero(~ended))
+            runs.keep(np.flatnonzero(going_on))
     return record.descent(method, problem, step, shape)
 
 

@@ -74,10 +74,13 @@ class DescentMethod(ABC):
         spare = np.empty_like(parts[-1]), np.empty_like(parts[-1])
         return self.join(self.advance(parts, h, Explicit(force), spare)[0])
 
-    def outside(self, parts: Parts) -> Mask:
-        """Which runs have left the coordinates in which the method is defined, shape (...)."""
+    def inside(self, parts: Parts) -> Mask:
+        """Which runs are in the coordinates in which the method is defined, shape (...)."""
         *scalars, vectors = [part > 0 if self.depth >= 2 else np.isfinite(part) for part in parts]
-        return ~np.all([vectors.all(axis=-1), *scalars], axis=0)
+        inside = vectors.all(axis=-1)
+        for scalar in scalars:
+            inside = inside & scalar
+        return np.asarray(inside)
 
     @property
     def parameters(self) -> dict[str, Any]:

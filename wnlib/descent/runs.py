@@ -49,7 +49,7 @@ class Runs:
         )
         method = method.of_runs(shape, numbers)
         parts = method.split(method.encode(starts))
-        if method.outside(parts).any():
+        if not method.inside(parts).all():
             raise ValueError("start must be a positive floating-point number in every entry, got one that underflows")
         with np.errstate(over="ignore"):
             losses = problem.loss(starts.weights(method.depth))
