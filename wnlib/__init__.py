@@ -6,10 +6,11 @@ trajectory = integrate(flow, problem, flow.start(60, scale=1.0), t_end=100)
 """
 
 from wnlib.bounds import mass_bound
+from wnlib.collapse import CollapseError, collapses
 from wnlib.descent import Descent, DescentError, GradientDescent, PolarDescent, SalimansKingmaDescent, descend
 from wnlib.flows import Flow, GradientFlow, Polar, ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.geometry import MirrorMap, invariant_drift, invariants, mirror_map, radius_of
-from wnlib.limit import CollapseError, Limit, LimitError, collapses, limit
+from wnlib.limit import Limit, LimitCurve, LimitError, limit
 from wnlib.problem import BasisPursuit, InfeasibleError, Problem, basis_pursuit
 from wnlib.trajectory import IntegrationError, Trajectory, integrate
 
@@ -24,6 +25,7 @@ __all__ = [
     "InfeasibleError",
     "IntegrationError",
     "Limit",
+    "LimitCurve",
     "LimitError",
     "MirrorMap",
     "Polar",

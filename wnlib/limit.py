@@ -1,53 +1,99 @@
 r"""Where a flow ends, computed: the interpolant that minimises the Bregman divergence from the start.
 
 If the flow converges to an interpolant $w_\infty$, then $\nabla\Phi(w_\infty) - \nabla\Phi(w_0)$ is in row(A) and
-$A w_\infty = y$: the optimality conditions of $\min\{D_\Phi(w, w_0) : A w = y\}$. Its dual is smooth, convex and
-unconstrained in rank(A) variables, $D(\mu) = \Phi^*(\theta_0 + R\mu) - \langle R^\top w, \mu\rangle$, with R an
-orthonormal basis of row(A) and w any interpolant. It is minimised by a trust-region method, then by Newton's.
+$A w_\infty = y$: the optimality conditions of $\min\{D_\Phi(w, w_0) : A w = y\}$. With
+$z = u\,e^{\sigma(r)} = x\,e^{\sigma(r)}/r$ the first reads $m_L(x) \in m_L(\alpha u_0) + $ row(A), where
 
-What the program cannot tell is whether the flow gets there: with weight normalization a small start may collapse to
-w = 0 instead. The loss decides it, or the divergence, or the flow itself (`collapses`).
+$$\log\alpha = \sigma(r_0) - \sigma(r) + \log r .$$
+
+So every limit is the limit of *gradient flow* from $\alpha u_0$, for the $\alpha$ that solves one scalar equation:
+for given A, y, L and $u_0$ the ends of all flows, plain and weight-normalized, of all ratios and from all scales, lie
+on one curve (`wnlib.continuation`). With weight normalization $\log\alpha = \log r + \tfrac c2 (r_0^2 - r^2)$. At
+depth 1 the curve is a straight line, and the equation all there is to solve.
+
+What the optimality conditions cannot tell is whether the flow gets there: with weight normalization a small start may
+collapse to w = 0 instead, and at depth 1 r may change its sign. The loss decides it, or the divergence, or the flow
+itself (`wnlib.collapse`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, optimize
 
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.flows import Flow, GradientFlow, Polar
-from wnlib.geometry import MirrorMap, mirror_map
+from wnlib.collapse import CollapseError, collapses, divergence_excludes_collapse
+from wnlib.continuation import Continuation, ContinuationError, CurvePoint
+from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow, log_norm
+from wnlib.geometry import mirror_map
 from wnlib.problem import Problem, basis_pursuit
-from wnlib.trajectory import IntegrationError, integrate
-
-HORIZON = 1e18  # of following a flow that may collapse
-
-
-class CollapseError(RuntimeError):
-    """The flow shrinks to w = 0 and never reaches an interpolant."""
+from wnlib.trajectory import integrate
 
 
 class LimitError(RuntimeError):
-    """The dual program was not solved to the tolerance."""
+    """The limit was not found to the tolerance."""
 
 
 @dataclass(frozen=True, eq=False)
 class Limit:
-    r"""The end point of a flow, and how well it fulfils the optimality conditions that characterise it.
+    r"""The end point of a flow, and how well it fulfils the conditions that characterise it.
 
-    weights   (N,), $w_\infty$
-    dual      (M,), $\lambda$: $\nabla\Phi(w_\infty) = \nabla\Phi(w_0) + A^\top\lambda$, in units of the start
-    residual  ||A w - y|| / ||y||: feasibility
-    kkt       stationarity: the part of $\nabla\Phi(w_\infty) - \nabla\Phi(w_0)$ outside row(A), relatively
+    flow, problem, start
+    point       $x_\infty = r u$, in logarithms; -inf where every interpolant is 0
+    log_scale   $\log\alpha$: gradient flow from $\alpha u_0$ ends here too (module docstring)
+    residual    ||A w - y|| / ||y||: the weights are the limit for measurements that differ from y by this
+    gap         bound on $D_\Phi(w^*, w)$, w* the exact minimiser for measurements within rounding of y, relative to
+                r^2, in units in which gradient flow's potential at depth L >= 3 is -(L/2) r^2 / (L-2)
+    correction  the last correction by Newton's method, ||dw||_1 / ||w||_1: to first order the distance to w*
     """
 
+    flow: Flow
     problem: Problem
-    weights: Array
-    dual: Array
+    start: Polar
+    point: Polar
+    log_scale: float
     residual: float
-    kkt: float
+    gap: float
+    correction: float
+
+    @cached_property
+    def weights(self) -> Array:
+        r"""$w_\infty$, shape (N,)."""
+        return self.point.weights(self.flow.depth)
+
+    @property
+    def radius(self) -> float:
+        r"""$r_\infty$: the norm of x, with its sign at depth 1."""
+        return float(self.point.radius)
+
+    @property
+    def attainable(self) -> NDArray[np.bool_]:
+        """Which weights some interpolant makes positive, shape (N,). The problem is degenerate unless all are."""
+        return np.isfinite(self.point.log_direction) if self.flow.depth >= 2 else np.ones(len(self.weights), bool)
+
+    @cached_property
+    def dual(self) -> Array:
+        r"""$\lambda$, shape (M,), with $\theta_\infty - \theta_0 = A^\top\lambda$ where attainable, $\theta = m_L(z)$.
+
+        In units of the start (`MirrorMap`); infinite where it exceeds the largest float in them.
+        """
+        shift, _, log_unit = self._shift
+        where = self.attainable
+        with np.errstate(over="ignore"):
+            return linalg.lstsq(self.problem.A[:, where].T, shift[where])[0] * np.exp(log_unit)
+
+    @cached_property
+    def kkt(self) -> float:
+        r"""Stationarity: the part of $\theta_\infty - \theta_0$ outside row(A), relative to the larger of the two."""
+        shift, size, _ = self._shift
+        where = self.attainable
+        rows = self.problem.row_basis if where.all() else linalg.orth(self.problem.A[:, where].T)
+        off = shift[where] - rows @ (rows.T @ shift[where])
+        return float(linalg.norm(off) / size)
 
     @cached_property
     def l1_excess(self) -> float:
@@ -55,157 +101,201 @@ class Limit:
         Q = basis_pursuit(self.problem).value
         return (float(np.sum(np.abs(self.weights))) - Q) / Q
 
+    @cached_property
+    def _shift(self) -> tuple[Array, float, float]:
+        """The change of the dual variable, the larger of its two sizes, and the logarithm of their unit."""
+        L, mirror = self.flow.depth, mirror_map(self.flow, abs(float(self.start.radius)))
+        own = mirror
+        if L != 2:  # in the unit of the larger of the two, which may be beyond the largest float
+            log_sizes = [(1 if L == 1 else 2 - L) * mirror.log_magnified(p) for p in (self.start, self.point)]
+            largest = max(float(np.max(size[self.attainable])) for size in log_sizes)
+            own = replace(mirror, unit=mirror.unit + (largest if L == 1 else largest / (2 - L)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            ends = [own.dual_variable(self.start), own.dual_variable(self.point)]
+        shift = ends[1] - ends[0]
+        size = max(float(linalg.norm(end[self.attainable])) for end in ends)
+        log_unit = (2 - L) * float(own.unit - mirror.unit)
+        return shift, size, log_unit
+
 
 def limit(flow: Flow, problem: Problem, start: Polar, tolerance: float = 1e-9) -> Limit:
     """The limit of `flow` from `start`, with a relative residual of at most `tolerance`.
 
-    Raises CollapseError if the flow shrinks to w = 0, LimitError if the tolerance is not reached (the dual variable of
-    depth >= 3 loses its digits where the magnification between start and limit exceeds about 1e12), and what
-    `integrate` raises for bad arguments.
+    Raises CollapseError if the flow shrinks to w = 0, InfeasibleError if there is no interpolant (nonnegative for depth
+    >= 2), LimitError if the tolerance is not reached, IntegrationError if a flow that had to be followed stays at a
+    saddle, ValueError for bad arguments.
     """
     flow.check_start(start, problem.shape[1])
-    tolerance = check.positive("tolerance", tolerance)
-    if not problem.y.any():
-        raise ValueError("y must be nonzero, got the zero vector")
-    if flow.depth >= 2:
-        problem.require_nonnegative_interpolant()
-    if collapses(flow, problem, start):
-        raise CollapseError(f"the flow from r0 = {float(start.radius):.3g} collapses to w = 0")
-    program = _DualProgram(flow, problem, start)
-    mu = program.polished(program.solved())
-    end = program.point(mu)
-    weights = end.weights(flow.depth)
-    residual = float(linalg.norm(problem.residual(weights)) / linalg.norm(problem.y))
-    if not residual <= tolerance:
-        raise LimitError(f"relative residual {residual:.1e} exceeds the tolerance {tolerance:.1e}")
-    shift = program.map.gradient(end) - program.theta_0
-    off = shift - program.R @ (program.R.T @ shift)
-    return Limit(
-        problem=problem,
-        weights=weights,
-        dual=linalg.lstsq(problem.A.T, shift)[0],
-        residual=residual,
-        kkt=float(linalg.norm(off) / max(linalg.norm(program.theta_0), linalg.norm(shift))),
-    )
+    return LimitCurve(problem, flow.depth, start.direction).limit(flow, start, tolerance)
 
 
-class _DualProgram:
-    """Minimise D over mu: value, gradient R^T (w(mu) - w), Hessian R^T (dw / dtheta) R."""
+class LimitCurve:
+    """The limits of all flows of one depth on one problem, from all starts of one direction.
 
-    def __init__(self, flow: Flow, problem: Problem, start: Polar) -> None:
-        self.flow = flow
-        self.map: MirrorMap = mirror_map(flow, float(start.radius))
-        self.theta_0 = self.map.gradient(start)
-        self.R = problem.row_basis
-        self.target = self.R.T @ linalg.lstsq(problem.A, problem.y)[0]
+    They lie on one curve; each call of `limit` continues from the last, which makes a line of neighbouring starts or
+    ratios cheap. `direction` (N,) is that of x(0), uniform by default.
+    """
 
-    def theta(self, mu: Array) -> Array:
-        return self.theta_0 + self.R @ mu
+    def __init__(self, problem: Problem, depth: int, direction: ArrayLike | None = None) -> None:
+        self._start = GradientFlow(depth).start(problem.shape[1], 1.0, direction)
+        if not problem.y.any():
+            raise ValueError("y must be nonzero, got the zero vector")
+        self.problem, self.depth = problem, depth
+        self._attainable: NDArray[np.bool_] | None = None  # all, unless it was found out otherwise
+        self._continuation: Continuation | None = None
 
-    def point(self, mu: Array) -> Polar:
-        return self.map.inverse(self.theta(mu))
+    def limit(self, flow: Flow, start: Polar, tolerance: float = 1e-9) -> Limit:
+        """The limit of `flow` from `start`: see `wnlib.limit.limit`."""
+        if not isinstance(flow, (GradientFlow, WeightNormFlow)):
+            raise TypeError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
+        flow.check_start(start, self.problem.shape[1])
+        tolerance = check.positive("tolerance", tolerance)
+        if flow.depth != self.depth:
+            raise ValueError(f"flow must have depth {self.depth}, got {flow.depth}")
+        if not np.allclose(start.direction, self._start.direction, rtol=1e-9, atol=1e-12):
+            raise ValueError("start must have the direction of the curve, got another")
+        end = self._least_squares(flow, start) if self.depth == 1 else self._interpolant(flow, start)
+        if not end.residual <= tolerance:
+            raise LimitError(f"relative residual {end.residual:.1e} exceeds the tolerance {tolerance:.1e}")
+        if isinstance(flow, WeightNormFlow) and self.depth >= 2:
+            self._require_arrival(flow, start, end)
+        return end
 
-    def value(self, mu: Array) -> float:
-        theta = self.theta(mu)
-        if self.flow.depth >= 3 and theta.max() >= 0:
-            return np.inf
-        value = float(self.map.conjugate(theta)) - float(self.target @ mu)
-        return value if np.isfinite(value) else np.inf
+    def _require_arrival(self, flow: Flow, start: Polar, end: Limit) -> None:
+        safe = self.problem.loss(start.weights(self.depth)) < self.problem.loss(np.zeros(self.problem.shape[1]))
+        if safe or divergence_excludes_collapse(flow, start, end.weights):
+            return
+        if collapses(flow, self.problem, start):
+            raise CollapseError(f"the flow from r0 = {float(start.radius):.3g} collapses to w = 0")
 
-    def gradient(self, mu: Array) -> Array:
-        return self.R.T @ self.point(mu).weights(self.flow.depth) - self.target
+    def _interpolant(self, flow: Flow, start: Polar) -> Limit:
+        log_r0 = float(np.log(start.radius))
+        magnified = float(flow.log_magnification(start.radius))
 
-    def hessian(self, mu: Array) -> Array:
-        r"""$R^\top (dw/d\theta) R$, where with $k = z^{L-2}$ and $\gamma = r^2 \eta_u / \eta_r$
-        $dw_i = L w_i (k_i d\theta_i - (1 - 1/\gamma) \sum_j u_j^2 k_j d\theta_j)$.
-        """
-        L, point = self.flow.depth, self.point(mu)
-        # Of each power of u alone, since at depth 1 an entry of u may be 0: z = u e^shift.
-        shift = self.flow.log_magnification(point.radius) - self.map.unit
-        powers = np.exp((2 * L - 2) * point.log_direction) if L >= 2 else np.ones_like(point.log_direction)
-        u2_k = point.sign * np.exp(L * point.log_direction + (L - 2) * shift)
-        w_k = point.radius**L * powers * np.exp((L - 2) * shift)
-        gamma = self.flow.relative_rate(point.radius) * point.radius**2
-        diagonal = self.R.T @ (w_k[:, None] * self.R)
-        hessian = L * (diagonal - (1 - 1 / gamma) * np.outer(self.R.T @ point.weights(L), self.R.T @ u2_k))
-        return 0.5 * (hessian + hessian.T)
+        def mismatch(log_scale: float, log_r: float) -> tuple[float, float]:
+            radius = np.exp(log_r)
+            if isinstance(flow, GradientFlow):
+                return log_r0 - log_scale, 0.0
+            gamma = float(flow.relative_rate(radius) * radius**2)
+            return magnified - float(flow.log_magnification(radius)) + log_r - log_scale, 1 - gamma
 
-    def solved(self) -> Array:
-        n = self.R.shape[1]
-        # The solver rejects a step out of the domain by its value, but asks for the derivatives there before it does.
-        result = optimize.minimize(
-            self.value,
-            np.zeros(n),
-            jac=lambda mu: np.nan_to_num(self.gradient(mu)),
-            hess=lambda mu: self.hessian(mu) if np.isfinite(self.value(mu)) else np.eye(n),
-            method="trust-exact",
-            options={"max_trust_radius": 1e6, "gtol": 1e-9 * linalg.norm(self.target), "maxiter": 5000},
+        found = self._reached(mismatch)
+        log_x = found.log_x
+        if self._attainable is not None:
+            log_x = np.full(self.problem.shape[1], -np.inf)
+            log_x[self._attainable] = found.log_x
+        log_r = float(log_norm(found.log_x))
+        point = Polar(np.exp(log_r), log_x - log_r, np.ones(1))
+        gamma = float(flow.relative_rate(point.radius) * point.radius**2)
+        return Limit(
+            flow=flow,
+            problem=self.problem,
+            start=start,
+            point=point,
+            log_scale=found.log_scale,
+            residual=self._residual(point),
+            gap=max(1.0, gamma) * found.decrement / float(point.radius) ** 2,
+            correction=found.change,
         )
-        return result.x
 
-    def polished(self, mu: Array) -> Array:
-        """Newton's method, to where rounding stops the residual from falling."""
-        gradient = self.gradient(mu)
-        while True:
-            trial = mu - linalg.lstsq(self.hessian(mu), gradient)[0]
-            trial_gradient = self.gradient(trial) if np.isfinite(self.value(trial)) else gradient
-            if not linalg.norm(trial_gradient) < linalg.norm(gradient):
-                return mu
-            mu, gradient = trial, trial_gradient
+    def _reached(self, mismatch: Callable[[float, float], tuple[float, float]]) -> CurvePoint:
+        try:
+            return self._curve().reach(mismatch)
+        except (ContinuationError, linalg.LinAlgError):
+            # Either the curve does not exist, or it was lost on the way from the last limit.
+            self._continuation = None
+            if self._attainable is None:
+                self._attainable = attainable_weights(self.problem)
+                if self._attainable.all():
+                    self._attainable = None
+        try:
+            return self._curve().reach(mismatch)
+        except (ContinuationError, linalg.LinAlgError) as error:
+            self._continuation = None
+            raise LimitError(str(error)) from error
+
+    def _curve(self) -> Continuation:
+        if self._continuation is None:
+            problem, log_u = self.problem, self._start.log_direction
+            if self._attainable is not None:
+                problem, log_u = Problem(problem.A[:, self._attainable], problem.y), log_u[self._attainable]
+            self._continuation = Continuation(problem, self.depth, log_u)
+        return self._continuation
+
+    def _residual(self, point: Polar) -> float:
+        return float(linalg.norm(self.problem.residual(point.weights(self.depth))) / linalg.norm(self.problem.y))
+
+    def _least_squares(self, flow: Flow, start: Polar) -> Limit:
+        r"""Depth 1: the least-norm interpolant, and what is left of the part of the start in ker A.
+
+        With q the least norm's square and $\nu = \|u_\perp\|^2$, $R = r^2$ solves $\log(1 - q/R) = \log\nu +
+        2\sigma(r_0) - 2\sigma(r) + \ldots$: the perpendicular part of z is conserved.
+        """
+        problem = self.problem
+        rows = problem.row_basis
+        least = rows @ problem.moments
+        u = start.direction
+        across = u - rows @ (rows.T @ u)
+        across -= rows @ (rows.T @ across)
+        length = float(linalg.norm(across))
+        q, r0 = float(least @ least), float(start.radius)
+        if length <= 1e-15:
+            log_left, log_scale = -np.inf, -np.inf
+        elif isinstance(flow, WeightNormFlow):
+            c = flow.ratio
+
+            def excess(log_part: float) -> float:
+                """log(alpha) + log|u_perp| - log_part, for |x_perp| = exp(log_part)."""
+                R = q + np.exp(2 * log_part)
+                return 0.5 * np.log(R) + 0.5 * c * (r0**2 - R) + np.log(length) - log_part
+
+            low = high = 0.5 * np.log(q)
+            while excess(low) < 0:
+                low -= 2 * max(1.0, abs(excess(low)))
+            while excess(high) > 0:
+                high += 1.0
+            log_left = float(optimize.brentq(excess, low, high, xtol=1e-15, rtol=4 * np.finfo(float).eps))
+            log_scale = log_left - float(np.log(length))
+        else:
+            log_scale = float(np.log(r0))
+            log_left = log_scale + float(np.log(length))
+        sign = _final_sign(flow, problem, start) if length > 1e-15 else float(np.sign(r0))
+        left = sign * np.exp(log_left) * across / length if np.isfinite(log_left) else 0.0
+        x = least + left
+        radius = float(linalg.norm(x))
+        point = Polar.of(sign * radius, sign * x / radius)
+        residual = self._residual(point)
+        return Limit(flow, problem, start, point, log_scale, residual, 0.0, residual)
 
 
-def collapses(flow: Flow, problem: Problem, start: Polar) -> bool:
-    r"""Whether weight normalization shrinks to w = 0 from `start` instead of fitting the measurements (depth >= 2).
-
-    Never if the loss is below that of w = 0, since it does not increase. Never if `divergence_excludes_collapse`. Else
-    the flow is followed until its loss is below that of w = 0, or until r is so small that it must go on shrinking.
-    Raises IntegrationError if neither happens before t = 1e18.
-    """
-    if isinstance(flow, GradientFlow) or flow.depth == 1:
-        return False
+def _final_sign(flow: Flow, problem: Problem, start: Polar) -> float:
+    """The sign of r in the end, at depth 1: that of now, as soon as the loss is below that of w = 0."""
+    sign = float(np.sign(start.radius))
     loss_of_zero = float(problem.loss(np.zeros(problem.shape[1])))
-    if problem.loss(start.weights(flow.depth)) < loss_of_zero:
-        return False
-    if divergence_excludes_collapse(flow, start, basis_pursuit(problem).weights):
-        return False
-    point, horizon = start, 1.0
-    while horizon <= HORIZON:
-        trajectory = integrate(flow, problem, point, horizon, rtol=1e-6, stop_loss=(1 - 1e-6) * loss_of_zero)
-        if trajectory.t[-1] < horizon:
-            return False
-        point = trajectory.points[-1]
-        if _must_shrink(flow, problem, point):
-            return True
-        horizon *= 10
-    raise IntegrationError(
-        f"the flow neither fits nor collapses before t = {HORIZON:.0e}: r = {float(point.radius):.3g}"
+    if isinstance(flow, GradientFlow) or problem.loss(start.weights(1)) < loss_of_zero:
+        return sign
+    unit = float(linalg.norm(problem.A, 2)) ** 2
+    end = integrate(flow, problem, start, 1e9 / unit, rtol=1e-9, stop_loss=(1 - 1e-6) * loss_of_zero)
+    if end.loss[-1] >= (1 - 1e-7) * loss_of_zero:
+        raise LimitError("the sign of r is undecided: the flow stays at the saddle r = 0")
+    return float(np.sign(end.radius[-1]))
+
+
+def attainable_weights(problem: Problem) -> NDArray[np.bool_]:
+    """Which weights some nonnegative interpolant makes positive, shape (N,), by linear programming (HiGHS).
+
+    Of s y = R^T (v + e), 0 <= v <= 1, e >= 0, s >= 1, the largest sum of v. Raises InfeasibleError if there is none.
+    """
+    problem.require_nonnegative_interpolant()
+    rows, n = problem.row_basis, problem.shape[1]
+    unit = np.abs(problem.moments).max()
+    program = optimize.linprog(
+        np.concatenate([-np.ones(n), np.zeros(n + 1)]),
+        A_eq=np.column_stack([rows.T, rows.T, -problem.moments / unit]),
+        b_eq=np.zeros(rows.shape[1]),
+        bounds=[(0, 1)] * n + [(0, None)] * n + [(1, None)],
+        method="highs",
     )
-
-
-def divergence_excludes_collapse(flow: Flow, start: Polar, target: Array) -> bool:
-    r"""A sufficient condition against collapse, for weight normalization at depth >= 2.
-
-    The divergence to an interpolant z (`target`, shape (N,), nonnegative) decreases. A collapse, w -> 0 with a
-    direction u, would leave $\Phi(z) - \Phi(0) - \langle m_L(u), z\rangle$ of it, least at $u \propto z^{1/L}$.
-    At depth 2 from a uniform start: $c\,r_0^2 (2Q - r_0^2) > 2Q\,\mathrm{KL}(p_z \| \mathbf 1/N)$ excludes it.
-    """
-    mirror, L = mirror_map(flow, float(start.radius)), flow.depth
-    support = target[target > 0]
-    towards = support ** (1 / L)
-    shrunk = Polar.of(1e-100, towards / linalg.norm(towards))
-    return bool(mirror.bregman(target, start) < mirror.bregman(support, shrunk))
-
-
-def _must_shrink(flow: Flow, problem: Problem, point: Polar) -> bool:
-    r"""Whether r decays to 0 from here on, for L >= 2.
-
-    With $s = \langle p, u^L\rangle < 0$, $d\log u_i/d\log r = c r^2 (p_i u_i^{L-2} - s)/s$, and r shrinks: if even the
-    integral of this rate over all that is left of log r, with the force that of w = 0 up to $A^\top A w$, cannot change
-    the sign of s, nothing can. (A factor 2 allows for the change of the rate itself.)
-    """
-    L, u, force = flow.depth, point.direction, problem.A.T @ problem.y
-    terms = force * u**L
-    s = float(np.sum(terms))
-    pull_back = float(np.abs(problem.A.T @ (problem.A @ point.weights(L))) @ u**L)
-    rotation = float(flow.log_magnification(point.radius) * np.max(np.abs(force * u ** (L - 2) - s))) / abs(s)
-    return s < 0 and 2 * (L * rotation * float(np.sum(np.abs(terms))) + pull_back) < abs(s)
+    if program.status != 0:
+        raise LimitError(f"the linear program of the attainable weights did not finish: {program.message}")
+    return program.x[:n] > 0.5

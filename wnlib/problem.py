@@ -57,9 +57,25 @@ class Problem:
         return self.A.shape[0], self.A.shape[1]
 
     @cached_property
+    def _row_factors(self) -> tuple[Array, Array, NDArray[np.intp]]:
+        """Q (N, rank) orthonormal, R (rank, M) and the order p of the rows with A[p].T = Q R, by QR with pivoting."""
+        Q, R, order = linalg.qr(self.A.T, mode="economic", pivoting=True, check_finite=False)
+        diagonal = np.abs(np.diag(R))
+        rank = int(np.count_nonzero(diagonal > max(self.shape) * np.finfo(float).eps * diagonal[0]))
+        return np.ascontiguousarray(Q[:, :rank]), R[:rank], order
+
+    @property
     def row_basis(self) -> Array:
         """Orthonormal basis of row(A), shape (N, rank): the directions in which the forces point."""
-        return linalg.orth(self.A.T)
+        return self._row_factors[0]
+
+    @cached_property
+    def moments(self) -> Array:
+        """The coordinates of every interpolant's part in row(A), shape (rank,): row_basis.T @ w for all A w = y."""
+        _, R, order = self._row_factors
+        if R.shape[0] == R.shape[1]:
+            return linalg.solve_triangular(R, self.y[order], trans="T")
+        return linalg.lstsq(R.T, self.y[order])[0]
 
     @property
     def rank(self) -> int:
@@ -224,7 +240,7 @@ def _solve_basis_pursuit(problem: Problem) -> BasisPursuit:
     if not y.any():
         return BasisPursuit(np.zeros(A.shape[1]), np.zeros(A.shape[0]), 0.0, 0.0, 0.0)
     row = problem.row_basis.T
-    moments = row @ linalg.lstsq(A, y)[0]
+    moments = problem.moments
     unit = np.abs(moments).max()
     program = optimize.linprog(
         np.ones(A.shape[1]),

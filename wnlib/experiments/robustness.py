@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from wnlib._checks import Array
 from wnlib.bounds import mass_bound
+from wnlib.collapse import CollapseError
 from wnlib.flows import Flow, Polar
-from wnlib.limit import CollapseError, LimitError, limit
+from wnlib.limit import LimitError, limit
 from wnlib.problem import Problem, basis_pursuit
 from wnlib.trajectory import IntegrationError, integrate
 

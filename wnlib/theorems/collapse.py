@@ -107,9 +107,9 @@ from scipy.optimize import brentq
 
 from wnlib import symbolic
 from wnlib._checks import Array
+from wnlib.collapse import collapses
 from wnlib.ensemble import Case, Ensemble
 from wnlib.flows import WeightNormFlow
-from wnlib.limit import collapses
 from wnlib.problem import Problem
 from wnlib.symbolic import Depth, Derivation, L, Step
 from wnlib.theorem import Falsifier, Kind, Measurement, Theorem

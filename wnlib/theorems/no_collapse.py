@@ -131,10 +131,10 @@ from scipy.special import gamma, gammainc, gammaincc, rel_entr
 
 from wnlib import symbolic
 from wnlib._checks import Array
+from wnlib.collapse import collapses, divergence_excludes_collapse
 from wnlib.ensemble import Case, Ensemble
 from wnlib.flows import Polar, WeightNormFlow
 from wnlib.geometry import mirror_map
-from wnlib.limit import collapses, divergence_excludes_collapse
 from wnlib.symbolic import Depth, Derivation, L, Step, c
 from wnlib.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib.theorems.collapse import Start

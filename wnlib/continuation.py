@@ -1,0 +1,283 @@
+r"""The curve of limits: where gradient flow ends from every scale of one direction, followed by continuation.
+
+The limit x of gradient flow from $\alpha u_0$ solves $A x^L = y$, $m_L(x) - m_L(\alpha u_0) \in$ row(A), for L >= 2.
+As $\alpha$ varies these limits form one smooth curve, and the limits of weight normalization lie on it as well
+(`wnlib.limit`). The curve is followed in $\xi = \log\alpha$, with the tangent as predictor and Newton's method as
+corrector, from a first point found by moving the measurements from $A w_0$ to y.
+
+Unknowns are the logarithms t of x on a basis B of columns (`WeightedBasis`); they determine the others, since m_L(x)
+moves in row(A): with $\sigma = x^{2-L}$, $\sigma = T\sigma_B + \alpha^{2-L} q$ (at depth 2, $t = T t_B + q + \xi e$).
+No entry of x is ever subtracted from a larger one, so that the curve is followed to $\xi = -10^4$ and beyond.
+Measurements are compared in the basis too, where the equation of $j \in B$ is
+$w_j + \sum_{i \notin B} T_{ij} w_i = b_j$: positive terms P on one side, N on the other. Far from balance, Newton's
+method is applied to $\log N = \log P$, which is nearly linear in t; near it, to the equation itself.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, optimize
+
+from wnlib._checks import Array
+from wnlib.flows import log_norm
+from wnlib.problem import Problem
+from wnlib.weighted_basis import ROUNDING, WeightedBasis
+
+EPS = float(np.finfo(float).eps)
+STEPS = 500  # Newton's steps on the way to one point
+TUBE = 0.2  # change of log x by a correction, up to which a point counts as being on the curve
+FIRST_STRIDE = 0.2
+TRIALS = 6  # corrections after which a prediction is given up
+GROWTH = 3.0  # of the logarithm of a weight outside the basis, in one step
+LEAP = 20.0  # of the logarithm of a factor in the basis, in one step
+IMBALANCE = 1.0  # of log P - log N, above which it replaces the equation itself
+SETTLING = 2  # corrections at a point from which on the weights move no more
+FAILURES = 25  # predictions given up on the way to one point
+TINY = 1e-200  # below this, sums of exponentials have lost small terms
+STILL = 1e-15  # relative change of the weights that is none
+
+Mismatch = Callable[[float, float], tuple[float, float]]
+
+
+class ContinuationError(RuntimeError):
+    """The curve of limits could not be followed."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    r"""A point of the curve: log x (N,), xi = log alpha, and how well the equations hold there.
+
+    decrement  the squared Newton decrement of the dual program: twice its gap to second order, in the units of x
+    change     the weights' last correction, ||dw||_1 / ||w||_1
+    steps      Newton's steps taken on the way
+    """
+
+    log_x: Array
+    log_scale: float
+    decrement: float
+    change: float
+    steps: int
+
+
+class Continuation:
+    """A position on the curve of limits of one problem, depth >= 2 and direction; `reach` moves it.
+
+    `log_direction` (n,) and the columns of A are those of entries that some interpolant makes positive.
+    """
+
+    def __init__(self, problem: Problem, depth: int, log_direction: Array) -> None:
+        self.depth, self.log_u = depth, log_direction
+        self.rows, self.target = problem.row_basis, problem.moments
+        direction = np.exp(depth * log_direction)
+        # The weights of the start as large as the least-norm interpolant, whose norm a random point has in row(A).
+        share = self.rows.shape[1] / self.rows.shape[0]
+        scale = float(linalg.norm(self.target) / (linalg.norm(direction) * np.sqrt(share)))
+        self.log_scale = float(np.log(scale)) / depth
+        self.log_x = self.log_scale + log_direction
+        self.origin = self.rows.T @ (scale * direction)
+        self.progress = 0.0  # of the measurements, from those of the start to y
+        self.stride = FIRST_STRIDE  # of log x, in the next prediction
+        self.basis = WeightedBasis(self.rows, (depth - 1) * self.log_x)
+        self.version = -1
+
+    def reach(self, mismatch: Mismatch) -> CurvePoint:
+        r"""Move to the point where `mismatch`, a function of $(\xi, \log r)$ and so of the position, vanishes.
+
+        It returns its value and its slope in log r; its slope in $\xi$ is -1. It must decrease along the curve.
+        """
+        error_before, saved, trials, failures, failed, settling = np.inf, None, 0, 0, False, 0
+        for step in range(STEPS):
+            self._linearise()
+            equation, error = self._equation()
+            correction = self._solve(equation)
+            if not float(np.abs(correction).max()) <= TUBE:
+                trials += 1
+                if trials > TRIALS or not self._move(np.clip(correction, -LEAP, LEAP), 0.0, 0.0, damped=True):
+                    failures += 1
+                    if saved is None or failures > FAILURES:
+                        raise ContinuationError(f"the curve was lost at log alpha = {self.log_scale:.6g}")
+                    self.log_x, self.log_scale, self.progress = saved
+                    self.stride, trials, failed = self.stride / 3, 0, True
+                continue
+            if not failed and saved is not None and trials <= TRIALS // 2:
+                self.stride = max(FIRST_STRIDE, self.stride * (3 if trials <= 1 else 1.5))
+            trials, failed, saved = 0, False, (self.log_x, self.log_scale, self.progress)
+            if self.progress < 1:
+                tangent = self._solve(self.basis.to_basis @ (self.target - self.origin))
+                speed = float(np.abs(tangent).max())
+                part = min(1 - self.progress, self.stride / max(speed, EPS))
+                self.stride = part * speed
+                self._advance(correction, tangent, 0.0, part)
+                continue
+            tangent, everywhere = self._tangent()
+            weights = np.exp(self.depth * self.log_x)
+            log_r = float(log_norm(self.log_x))
+            value, slope = mismatch(self.log_scale, log_r)
+            share = np.exp(2 * (self.log_x - log_r))
+            value += slope * float(share @ self._everywhere(correction))
+            remaining = -value / (slope * float(share @ everywhere) - 1)
+            still = float(weights @ np.abs(everywhere)) * self.depth <= STILL * float(weights.sum())
+            fits = error <= 1e-12 * linalg.norm(self.target)
+            if fits and still:
+                if settling < SETTLING and self._move(correction, 0.0, 0.0):
+                    settling += 1
+                    continue
+                beyond = self._beyond(mismatch, everywhere, equation, step)
+                if beyond is not None:
+                    return beyond
+            arrived = abs(remaining) * max(float(weights @ np.abs(everywhere)) / float(weights.sum()), 1e-6) <= STILL
+            if fits and arrived and not error < 0.5 * error_before:
+                return self._point(self.log_x, self.log_scale, equation, step)
+            error_before = error
+            speed = max(1.0, float(np.abs(everywhere).max()))
+            self.stride = min(self.stride, abs(remaining) * speed)
+            part = float(np.sign(remaining)) * self.stride / speed
+            self._advance(correction, tangent, part, 0.0)
+        raise ContinuationError(f"no convergence in {STEPS} steps, at log alpha = {self.log_scale:.6g}")
+
+    def _beyond(self, mismatch: Mismatch, tangent: Array, equation: Array, step: int) -> CurvePoint | None:
+        """The point looked for, if only weights that are rounding errors of the others change on the way to it.
+
+        On the basis these go on as they do, in proportion to alpha at depth > 2; what that implies elsewhere is exact.
+        """
+        threshold = self.log_x.max() + np.log(STILL) / self.depth
+        vanishing, columns = self.log_x < threshold, self.basis.columns
+        speed = np.where(vanishing[columns], tangent[columns] if self.depth == 2 else 1.0, 0.0)
+
+        def moved(way: float) -> Array:
+            return self._complete(self.log_x[columns] + way * speed, self.log_scale + way)
+
+        def value(way: float) -> float:
+            log_x = moved(way)
+            return mismatch(self.log_scale + way, float(log_norm(log_x)))[0] if np.isfinite(log_x).all() else np.nan
+
+        far = float(np.sign(value(0.0)))
+        while (beyond := value(far)) * far > 0:
+            far *= 2
+        if not np.isfinite(beyond):
+            return None
+        way = optimize.brentq(value, 0.0, far, xtol=1e-14 * max(1.0, abs(far)))
+        log_x = moved(way)
+        if not (log_x[vanishing] < threshold + 1).all() or not np.allclose(
+            log_x[~vanishing], self.log_x[~vanishing], rtol=0, atol=1e-13
+        ):
+            return None
+        return self._point(log_x, self.log_scale + way, equation, step)
+
+    def _point(self, log_x: Array, log_scale: float, equation: Array, step: int) -> CurvePoint:
+        L, in_basis = self.depth, self.log_x[self.basis.columns]
+        correction = self._solve(equation)
+        weights = np.exp(L * log_x)
+        change = float(np.sum(np.abs(L * weights * self._everywhere(correction))) / np.sum(weights))
+        # d theta = x^(2-L) d log x, against the change of the measurements
+        decrement = float(np.sum(equation * correction * np.exp((2 - L) * in_basis)))
+        return CurvePoint(log_x, log_scale, decrement, change, step + 1)
+
+    def _linearise(self) -> None:
+        half = (self.depth - 1) * self.log_x
+        G = self.basis.update(half)
+        if self.version != self.basis.version:
+            self._set_offset()
+        matrix = G.T @ G
+        matrix[np.diag_indices_from(matrix)] += 1
+        self.factor = linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
+
+    def _set_offset(self) -> None:
+        L, basis = self.depth, self.basis
+        first = self.log_u if L == 2 else np.exp((2 - L) * self.log_u)
+        self.offset = first - basis.T @ first[basis.columns]
+        self.offset[np.abs(self.offset) < ROUNDING * np.abs(first).max()] = 0
+        self.offset[basis.columns] = 0
+        self.excess = 1 - basis.T.sum(axis=1)
+        self.magnitude, self.rows_size = np.abs(basis.T), np.abs(self.rows)
+        self.basis_size = np.abs(basis.to_basis)
+        self.version = basis.version
+
+    def _equation(self) -> tuple[Array, float]:
+        """What the equations of the basis lack, as Newton's method should see it; and the norm of the residual."""
+        basis, weights = self.basis, np.exp(self.depth * self.log_x)
+        goal = self.origin + self.progress * (self.target - self.origin)
+        gap = goal - self.rows.T @ weights
+        rounding = self.basis_size @ (2 * EPS * (self.rows_size.T @ weights + np.abs(goal)))
+        b = basis.to_basis @ goal
+        b[np.abs(b) <= 10 * rounding] = 0
+        total, difference = self.magnitude.T @ weights, basis.T.T @ weights
+        positive, negative = (total + difference) / 2, (total - difference) / 2
+        scale = np.maximum(positive, negative)
+        # What is below the rounding error of the measurements is balanced as if they were exact.
+        lack = np.where(scale > 1e3 * rounding, basis.to_basis @ gap, b - difference)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            imbalance = np.log((negative + np.maximum(b, 0)) / (positive + np.maximum(-b, 0)))
+        far = ~(np.abs(imbalance) < IMBALANCE)
+        return np.where(far, scale * np.clip(np.nan_to_num(imbalance), -30, 30), lack), float(linalg.norm(gap))
+
+    def _solve(self, lack: Array) -> Array:
+        """The change of log x on the basis that changes the basis's equations by `lack`, to first order."""
+        L, t = self.depth, self.log_x[self.basis.columns]
+        scaled = linalg.cho_solve(self.factor, lack * np.exp((1 - L) * t), check_finite=False)
+        return scaled * np.exp(-t) / L
+
+    def _everywhere(self, change: Array) -> Array:
+        """The change of log x everywhere, to first order, from that on the basis."""
+        basis, t = self.basis, (self.depth - 2) * self.log_x
+        if self.depth == 2:
+            result = basis.T @ change
+        else:
+            result = (basis.T * np.exp(np.minimum(t[:, None] - t[basis.columns], 600))) @ change
+        result[basis.columns] = change
+        return result
+
+    def _tangent(self) -> tuple[Array, Array]:
+        r"""d log x / d xi along the curve, on the basis and everywhere."""
+        L, basis = self.depth, self.basis
+        direct = self.excess.copy()
+        if L > 2:
+            moved = np.flatnonzero(self.offset)
+            direct = np.zeros_like(self.log_x)
+            direct[moved] = self.offset[moved] * np.exp((L - 2) * (self.log_x[moved] - self.log_scale))
+        direct[basis.columns] = 0
+        on_basis = self._solve(-(basis.T.T @ (L * np.exp(L * self.log_x) * direct)))
+        return on_basis, direct + self._everywhere(on_basis)
+
+    def _advance(self, correction: Array, tangent: Array, way: float, part: float) -> None:
+        shortening = 1.0
+        while not self._move(correction + shortening * (way + part) * tangent, shortening * way, shortening * part):
+            shortening /= 2
+            self.stride /= 2
+            if shortening < EPS:
+                if not self._move(correction, 0.0, 0.0, damped=True):
+                    raise ContinuationError(f"the curve cannot be followed past log alpha = {self.log_scale:.6g}")
+                return
+
+    def _move(self, change: Array, way: float, part: float, damped: bool = False) -> bool:
+        """Change log x on the basis, xi, and the progress, unless an entry would leave the domain, or leap."""
+        for factor in 2.0 ** -np.arange(12) if damped else (1.0,):
+            log_x = self._complete(self.log_x[self.basis.columns] + factor * change, self.log_scale + way)
+            growth = log_x - self.log_x
+            growth[self.basis.columns] = 0
+            if np.isfinite(log_x).all() and self.depth * growth.max() <= GROWTH:
+                self.log_x, self.log_scale = log_x, self.log_scale + way
+                self.progress = 1.0 if self.progress + part > 1 - EPS * 100 else self.progress + part
+                return True
+        return False
+
+    def _complete(self, t: Array, log_scale: float) -> Array:
+        """All of log x from that on the basis; NaN where it is outside the domain."""
+        L, basis = self.depth, self.basis
+        if L == 2:
+            log_x = basis.T @ t + self.offset + log_scale * self.excess
+        else:
+            log_terms = (2 - L) * np.append(t, log_scale)
+            unit = log_terms.max()
+            sigma = basis.T @ np.exp(log_terms[:-1] - unit) + self.offset * np.exp(log_terms[-1] - unit)
+            units = np.full(len(sigma), unit)
+            # Entries that depend on none of the largest: each in a unit of its own.
+            for i in np.flatnonzero(np.abs(sigma) < TINY):
+                factors = np.append(basis.T[i], self.offset[i])
+                units[i] = log_terms[factors != 0].max(initial=-np.inf)
+                sigma[i] = factors @ np.exp(np.where(factors != 0, log_terms - units[i], -np.inf))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                log_x = (np.log(sigma) + units) / (2 - L)
+        log_x[basis.columns] = t
+        return log_x

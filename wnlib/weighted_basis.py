@@ -1,0 +1,105 @@
+r"""A basis of columns of A, chosen for weights that span hundreds of powers of ten.
+
+Newton's method for the limit of a flow solves systems with $A D A^\top$, D a diagonal of squared sensitivities. Where
+the weights of a sparse solution differ from the others by a factor of $10^{100}$, that matrix has no digits left. But
+with B a basis of columns and $T = (A_B^{-1} A)^\top$, so that $v = T v_B$ for every v in row(A),
+
+$$A D A^\top = A_B D_B^{1/2}\,(I + G^\top G)\,D_B^{1/2} A_B^\top,\qquad
+  G_{ij} = T_{ij}\sqrt{D_i / D_j},\quad i \notin B,\ j \in B,$$
+
+and if B is a basis of nearly the largest volume $|\det A_B D_B^{1/2}|$ then no entry of G is large: exchanging i for j
+multiplies the volume by $|G_{ij}|$, so while an entry exceeds a threshold, exchange. Only ratios of entries of D are
+used, as logarithms.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from wnlib._checks import Array
+
+ROUNDING = 1e-13  # entries of T below this are rounding errors of zero
+GROWTH = 10.0  # an entry of G above this calls for an exchange
+EXPONENT = 300.0  # of the exponentials that are formed: 1e130, whose square is finite
+EXCHANGES = 8  # as many at once are cheaper than a new factorisation
+
+
+class WeightedBasis:
+    """Columns B of A, for the weights of the last call of `update`.
+
+    `rows` (N, rank) is a basis of row(A), orthonormal. After `update`: `columns` (rank,) the basis B, `T` (N, rank),
+    `to_basis` (rank, rank) with to_basis @ rows.T @ w = the coordinates of A w in the columns of B.
+    """
+
+    columns: NDArray[np.intp]
+    T: Array
+    to_basis: Array
+
+    def __init__(self, rows: Array, log_weights: Array) -> None:
+        self.rows = rows
+        self.version = 0  # grows with every change of the basis
+        self._choose(log_weights)
+
+    def update(self, log_weights: Array) -> Array:
+        r"""Exchange columns until no entry of G is large for D = exp(2 log_weights); return G, 0 in the rows of B."""
+        while True:
+            G = self._scaled(log_weights)
+            height = np.abs(G).max(axis=1)
+            tall = np.flatnonzero(height > GROWTH)
+            if tall.size == 0:
+                return G
+            if tall.size > EXCHANGES:
+                before = self.columns
+                self._choose(log_weights)
+                if not np.array_equal(before, self.columns):
+                    continue
+                G = self._scaled(log_weights)
+                if not np.abs(G).max() > GROWTH:
+                    return G
+            i, j = np.unravel_index(np.abs(G).argmax(), G.shape)
+            self._exchange(int(i), int(j))
+
+    def _scaled(self, log_weights: Array) -> Array:
+        exponents = np.minimum(log_weights[:, None] - log_weights[self.columns], EXPONENT)
+        G = self.T * np.exp(exponents, out=exponents)
+        G[self.columns] = 0
+        return G
+
+    def _choose(self, log_weights: Array) -> None:
+        """By QR with pivoting among the heaviest columns."""
+        n, rank = self.rows.shape
+        heaviest = np.argsort(-log_weights, kind="stable")
+        weights = np.exp(np.maximum(log_weights - log_weights.max(), -EXPONENT))
+        size = min(n, 4 * rank)
+        while True:
+            candidates = heaviest[:size]
+            triangle, pivots = linalg.qr(
+                self.rows[candidates].T * weights[candidates], mode="r", pivoting=True, check_finite=False
+            )
+            diagonal = np.abs(np.diag(triangle)) / weights[candidates][pivots[:rank]]
+            if size == n or diagonal.min() > np.sqrt(ROUNDING):
+                break
+            size = min(n, 2 * size)
+        self._set(np.sort(candidates[pivots[:rank]]))
+
+    def _set(self, columns: NDArray[np.intp]) -> None:
+        self.columns = columns
+        self.to_basis = linalg.inv(self.rows[columns].T, check_finite=False)
+        self.T = self.rows @ self.to_basis.T
+        self._clean()
+
+    def _exchange(self, i: int, j: int) -> None:
+        """Column i enters in the place of the j-th of B."""
+        row, column = self.T[i].copy(), self.T[:, j] / self.T[i, j]
+        entering = self.to_basis[j] / self.T[i, j]
+        row[j] -= 1
+        self.T -= np.outer(column, row)
+        self.to_basis -= np.outer(row, entering)
+        self.columns = self.columns.copy()
+        self.columns[j] = i
+        self._clean()
+
+    def _clean(self) -> None:
+        self.T[np.abs(self.T) < ROUNDING] = 0
+        self.T[self.columns] = np.eye(len(self.columns))
+        self.version += 1
