@@ -195,13 +195,27 @@ def test_a_run_that_diverges_ends_before_and_leaves_the_others_alone(
     assert not run.fit.any()
     assert_same(run, alone(kind, depth, 1.5, first, (3,), step=step, steps=200, divergence="record"))
     last = int(run.steps[1])
-    with pytest.raises(DescentError, match=rf"with step = {long:.0f} run \(1,\) has .* at step"):
+    seen = rf"a loss of .* at step {last}$" if depth == 1 else rf"a coordinate that is not positive at step {last + 1}$"
+    with pytest.raises(DescentError, match=rf"with step = {long:.0f} run \(1,\) has {seen}"):
         descend(method, PROBLEM, first, step, 200)
     if last and depth >= 2:
         same = descend(method, PROBLEM, first[1], long, last)
         np.testing.assert_allclose(run.states[-1, 1], same.states[-1], rtol=1e-12)
     with pytest.raises(DescentError, match="the run has"):
         descend(method, PROBLEM, first[1], long, last + 1)
+
+
+def test_a_loss_has_diverged_a_million_times_above_its_own_start_and_that_at_zero() -> None:
+    vectors = np.stack([direction(N, 1)] * 4) / np.linalg.norm(direction(N, 1))
+    first = Polar.of([1.0, 1e-3, 1.0, 100.0], vectors)
+    step = np.array([1e-3, 1.0, 1.0, 1.0])
+    run = descend(GradientDescent(1), PROBLEM, first, step, 500, stop_loss=[9, 0, 0, 0], divergence="record")
+    np.testing.assert_array_equal(run.fit, [True, False, False, False])
+    np.testing.assert_array_equal(run.diverged, [False, True, True, True])
+    bound = 1e6 * np.maximum(run.loss[0], 0.5 * PROBLEM.y @ PROBLEM.y)
+    assert bound[1] < bound[2] < 1e-3 * bound[3]
+    for i in (1, 2, 3):
+        assert run.loss[run.steps[i] - 1, i] < bound[i] < run.loss[run.steps[i], i]
 
 
 @minibatches

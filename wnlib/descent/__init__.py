@@ -16,7 +16,7 @@ is p, so that an epoch advances time by k h.
 
 For $L \ge 2$ the flows stay in the positive orthant. A discrete step stays there only if it is short enough: gradient
 descent does if $h L\, |p_i|\, x_i^{L-2} < 1$ in every entry. Beyond zero the flow's logarithms, invariants and limits
-mean nothing; a step that gets there is an error, not a point.
+mean nothing; a run ends before a step that would get there.
 """
 
 from wnlib.descent.loop import descend

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wnlib import _checks as check
-from wnlib._checks import Array
-from wnlib.descent.methods import DescentMethod, positive
+from wnlib.descent.arguments import Shape, check_starts, positive, seeds, shape_of_runs, stop_losses
+from wnlib.descent.methods import DescentMethod
 from wnlib.descent.progress import shown
 from wnlib.descent.result import Descent, DescentError
 from wnlib.descent.rows import Epochs, Minibatch
-from wnlib.descent.runs import Record, Runs, Shape
-from wnlib.flows import Flow, GradientFlow, Polar
+from wnlib.descent.runs import Record, Runs
+from wnlib.flows import Polar
 from wnlib.problem import Problem
 
 
@@ -54,20 +54,20 @@ def descend(
     """
     if not isinstance(method, DescentMethod):
         raise ValueError(f"method must be a DescentMethod, such as GradientDescent(2), got {method!r}")
-    _check_starts(GradientFlow(method.depth), start, problem.shape[1])
-    step = positive("step", step)
+    check_starts(method.depth, start, problem.shape[1])
+    step = np.asarray(positive("step", step))
     steps = check.integer("steps", steps, least=1)
     every = check.integer("every", every, least=1, most=steps)
     if batch_size is not None:
         batch_size = check.integer("batch_size", batch_size, least=1, most=problem.shape[0])
-    seeds, stop_loss = _seeds(seed), _stop_loss(stop_loss)
+    seed, stop_loss = seeds(seed), stop_losses(stop_loss)
     if divergence not in ("raise", "record"):
         raise ValueError(f"divergence must be 'raise' or 'record', got {divergence!r}")
-    shape = _shape(start=start.radius, **method.parameters, step=step, seed=seeds, stop_loss=stop_loss)
+    shape = shape_of_runs(start=start.radius, **method.parameters, step=step, seed=seed, stop_loss=stop_loss)
     if method.depth >= 2:
         problem.require_nonnegative_interpolant()
     runs = Runs.at(method, problem, start, step, stop_loss, shape)
-    epochs = Epochs(problem, batch_size, seeds if seeds.ndim == 0 else np.broadcast_to(seeds, shape).ravel())
+    epochs = Epochs(problem, batch_size, seed if seed.ndim == 0 else np.broadcast_to(seed, shape).ravel())
     all_rows = Minibatch(problem.A, problem.y)
     record, stochastic = Record(runs, steps, every), batch_size is not None
 
@@ -103,41 +103,3 @@ def descend(
 def _message(step: float, number: int, shape: Shape, what: str, k: int) -> str:
     run = f"run {tuple(map(int, np.unravel_index(number, shape)))}" if shape else "the run"
     return f"step must be smaller: with step = {step:.6g} {run} has {what} at step {k}"
-
-
-def _check_starts(flow: Flow, start: Polar, n: int) -> None:
-    """Raise ValueError unless `start` is one start, or an array of starts, for `n` weights that `flow` can take."""
-    if not isinstance(start, Polar) or np.shape(start.radius) != np.shape(start.log_direction)[:-1]:
-        flow.check_start(start, n)
-    signs = np.broadcast_to(start.sign, start.log_direction.shape)
-    for index in np.ndindex(start.radius.shape):
-        flow.check_start(Polar(start.radius[index], start.log_direction[index], signs[index]), n)
-
-
-def _seeds(value: Any) -> NDArray[np.integer[Any]]:
-    if np.ndim(value) == 0:
-        return np.asarray(check.integer("seed", value, least=0))
-    seeds = np.asarray(value)
-    if seeds.dtype.kind not in "iu" or seeds.size == 0 or seeds.min() < 0:
-        raise ValueError(f"seed must be integers >= 0, one for each run, got {value!r}")
-    return seeds
-
-
-def _stop_loss(value: ArrayLike) -> Array:
-    if np.ndim(value) == 0:
-        losses = np.asarray(check.real("stop_loss", value))
-    else:
-        losses = check.array("stop_loss", value, (None,) * np.ndim(value))
-    if losses.min() < 0:
-        raise ValueError(f"stop_loss must be >= 0, got {losses.min()}")
-    return losses
-
-
-def _shape(**values: Any) -> Shape:
-    """The shape to which those of the named values broadcast."""
-    shapes = {name: np.shape(value) for name, value in values.items()}
-    try:
-        return np.broadcast_shapes(*shapes.values())
-    except ValueError as error:
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
-        raise ValueError(f"start must broadcast with what there is one of for each run, got shapes {listed}") from error

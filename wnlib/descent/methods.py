@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.descent.arguments import PerRun, Shape, one, positive
 from wnlib.descent.rows import Explicit, Rows
 from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow
 
 Mask = NDArray[np.bool_]
-PerRun = Any  # one float, or an array (...) with one for each run
-Spare = tuple[Array, Array]
 Parts = tuple[Array, ...]  # a state, in contiguous pieces: (x,), or g of shape (...) and v of shape (..., N)
+Spare = tuple[Array, Array]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class DescentMethod(ABC):
         """What the method is made of beside its depth, by name."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "depth"}
 
-    def of_runs(self, shape: tuple[int, ...], runs: NDArray[np.intp]) -> Self:
+    def of_runs(self, shape: Shape, runs: NDArray[np.intp]) -> Self:
         """The method for some of the runs of the given shape, by their numbers in its order."""
         chosen: dict[str, Any] = {k: np.broadcast_to(v, shape).ravel()[runs] for k, v in self.parameters.items()}
         return replace(self, **chosen)
@@ -134,11 +134,11 @@ class PolarDescent(DescentMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive("ratio", self.ratio)
+        object.__setattr__(self, "ratio", positive("ratio", self.ratio))
 
     @property
     def flow(self) -> WeightNormFlow:
-        return WeightNormFlow(self.depth, _one("ratio", self.ratio))
+        return WeightNormFlow(self.depth, one("ratio", self.ratio))
 
     def encode(self, start: Polar) -> Array:
         return _joined(start.radius, start.direction)
@@ -154,10 +154,8 @@ class PolarDescent(DescentMethod):
         return _joined(r, v / _column(_norm(v)))
 
     def advance(self, parts: Parts, h: PerRun, rows: Rows, spare: Spare) -> tuple[Parts, Array]:
-        norm_squared = np.vecdot(parts[1], parts[1])
-        return _polar_step(
-            self.depth, parts, norm_squared, h, h * self.ratio * norm_squared, np.sqrt(norm_squared), rows, spare
-        )
+        norm = _norm(parts[1])
+        return _polar_step(self.depth, parts, norm, h, h * self.ratio * norm**2, norm, rows, spare)
 
 
 @dataclass(frozen=True)
@@ -171,11 +169,11 @@ class SalimansKingmaDescent(DescentMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive("norm", self.norm)
+        object.__setattr__(self, "norm", positive("norm", self.norm))
 
     @property
     def flow(self) -> WeightNormFlow:
-        return WeightNormFlow(self.depth, _one("norm", self.norm) ** -2)
+        return WeightNormFlow(self.depth, one("norm", self.norm) ** -2)
 
     def encode(self, start: Polar) -> Array:
         return _joined(start.radius, _column(self.norm) * start.direction)
@@ -212,22 +210,6 @@ def _polar_step(
     v_new *= power
     v_new += np.multiply(_column((1 - pace * along / norm**2) / divisor), v, out=spare[1])
     return (g + h * L * rho ** (L - 1) * along / norm, v_new), residual
-
-
-def positive(name: str, value: PerRun) -> Array:
-    """`value`, one number or one for each run, as finite floats > 0."""
-    if np.ndim(value) == 0:
-        return np.asarray(check.positive(name, value))
-    values = check.array(name, value, (None,) * np.ndim(value))
-    if values.min() <= 0:
-        raise ValueError(f"{name} must be > 0 in every run, got a minimum of {values.min()}")
-    return values
-
-
-def _one(name: str, value: PerRun) -> float:
-    if np.ndim(value) != 0:
-        raise ValueError(f"{name} must be one number for the runs to follow one flow, got shape {np.shape(value)}")
-    return float(value)
 
 
 def _power(x: Array, k: int, out: Array) -> Array:

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wnlib._checks import Array
+from wnlib.descent.arguments import Shape
 from wnlib.descent.methods import DescentMethod, Mask, Parts
 from wnlib.descent.result import Descent
 from wnlib.descent.rows import Minibatch
 from wnlib.flows import Polar
 from wnlib.problem import Problem
 
-Shape = tuple[int, ...]
 Numbers = NDArray[np.intp]
 
 DIVERGED = 1e6  # times the larger of the losses at the start and at w = 0: a loss that no longer comes down
