@@ -1,0 +1,64 @@
+"""Work done by several processes, of which any may die."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Outcomes = Generator[tuple[Item, Result | BaseException], None, None]
+
+
+def completed(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Outcomes[Item, Result]:
+    """Each item with its result, or with the exception that `work` raised, in the order in which they finish.
+
+    Where a worker dies, it is not known on which item: each that was being worked on is tried again, with a worker of
+    its own. One that kills this one too has a BrokenProcessPool for its outcome; the others are not affected.
+    """
+    waiting = deque(items)
+    while waiting:
+        for suspect in (yield from _pooled(work, waiting, jobs)):
+            for guilty in (yield from _pooled(work, deque([suspect]), 1)):
+                yield guilty, BrokenProcessPool("its worker died twice")
+
+
+def _pooled(
+    work: Callable[[Item], Result], waiting: deque[Item], jobs: int
+) -> Generator[tuple[Item, Result | BaseException], None, list[Item]]:
+    """The outcomes of items from the queue, until it is empty or a worker dies; those being worked on then."""
+    running: dict[Future[Result], Item] = {}
+    # not forked: a worker must load its libraries anew, to have them with one thread
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(waiting)), mp_context=context, initializer=_attach) as pool:
+        while waiting or running:
+            try:
+                while waiting and len(running) < jobs:
+                    running[pool.submit(work, waiting[0])] = waiting[0]
+                    waiting.popleft()
+            except BrokenProcessPool:
+                return list(running.values())
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                error = future.exception()
+                if not isinstance(error, BrokenProcessPool):
+                    yield running.pop(future), error or future.result()
+            if any(future.done() for future in running):
+                return list(running.values())
+    return []
+
+
+def _attach() -> None:
+    """Let this worker end with its parent, however that ends, and on an interrupt without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+    os._exit(1)
