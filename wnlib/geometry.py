@@ -92,7 +92,9 @@ class MirrorMap(ABC):
         # In a unit of each point's own no term of its divergence overflows; the value in ours can.
         safe = replace(self, unit=self._safe_unit(target, point))
         weights = point.weights(L)
-        linear = np.sum(safe.gradient(point) * (target - weights), axis=-1)
+        difference = target - weights
+        slopes = np.where(difference == 0, 0.0, safe.gradient(point))  # an entry that is 0 in both costs nothing
+        linear = np.sum(slopes * difference, axis=-1)
         divergence = safe.potential(target) - safe.potential(weights) - linear
         with np.errstate(divide="ignore", over="ignore"):
             return np.exp(np.log(np.maximum(divergence, 0)) + (2 - L) * (safe.unit - self.unit))
@@ -115,7 +117,7 @@ class PlainMirrorMap(MirrorMap):
 
     def _safe_unit(self, target: Array, point: Polar) -> Array:
         log_z = self.log_magnified(point) + self.unit[..., None]
-        return log_z.max(axis=-1) if self.flow.depth == 1 else log_z.min(axis=-1)
+        return log_z.max(axis=-1) if self.flow.depth == 1 else _least(log_z)
 
 
 class MagnifiedMirrorMap(MirrorMap):
@@ -140,7 +142,12 @@ class MagnifiedMirrorMap(MirrorMap):
         at_target = self.flow.log_magnification(radius_of(target, self.flow.depth))
         if self.flow.depth == 1:
             return np.maximum(self.flow.log_magnification(point.radius), at_target)
-        return np.minimum((self.log_magnified(point) + self.unit[..., None]).min(axis=-1), at_target)
+        return np.minimum(_least(self.log_magnified(point) + self.unit[..., None]), at_target)
+
+
+def _least(log_entries: Array) -> Array:
+    """The least logarithm of the nonzero entries, along the last axis."""
+    return np.min(log_entries, axis=-1, initial=np.inf, where=np.isfinite(log_entries))
 
 
 def mirror_map(flow: Flow, reference: float) -> MirrorMap:
