@@ -169,9 +169,9 @@ class Continuation:
 
         def value(way: float) -> float:
             log_x = moved(way)
-            return (
-                mismatch(self.place.log_scale + way, float(log_norm(log_x)))[0] if np.isfinite(log_x).all() else np.nan
-            )
+            if not (np.isfinite(log_x).all() and (log_x[vanishing] < threshold + 1).all()):
+                return np.nan
+            return mismatch(self.place.log_scale + way, float(log_norm(log_x)))[0]
 
         far = float(np.sign(value(0.0)))
         while (beyond := value(far)) * far > 0:
@@ -180,9 +180,7 @@ class Continuation:
             return None
         way = optimize.brentq(value, 0.0, far, xtol=1e-14 * max(1.0, abs(far)))
         log_x = moved(way)
-        if not (log_x[vanishing] < threshold + 1).all() or not np.allclose(
-            log_x[~vanishing], self.log_x[~vanishing], rtol=0, atol=1e-13
-        ):
+        if not np.allclose(log_x[~vanishing], self.log_x[~vanishing], rtol=0, atol=1e-13):
             return None
         return self._point(log_x, self.place.log_scale + way, equation, step)
 
