@@ -94,7 +94,7 @@ class Continuation:
         self.place = _Place(float(self.log_x[0] - np.mean(log_direction)), 0.0, 0.0)
         self.stride = FIRST_STRIDE  # of log x, in the next prediction
         self.basis = WeightedBasis(self.rows, (depth - 1) * self.log_x)
-        self.version, self.offsets_at = -1, (-1, 0.0)
+        self.offsets_at = -1, 0.0
 
     def _log_direction(self, turn: float) -> Array:
         """On the way from the uniform direction to that of the start, where the mean logarithm stays the same."""
@@ -196,10 +196,6 @@ class Continuation:
     def _linearise(self) -> None:
         half = (self.depth - 1) * self.log_x
         G = self.basis.update(half)
-        if self.version != self.basis.version:
-            self.magnitude, self.rows_size = np.abs(self.basis.T), np.abs(self.rows)
-            self.basis_size = np.abs(self.basis.to_basis)
-            self.version = self.basis.version
         matrix = G.T @ G
         matrix[np.diag_indices_from(matrix)] += 1
         self.factor = linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
@@ -225,10 +221,10 @@ class Continuation:
         basis, weights = self.basis, np.exp(self.depth * self.log_x)
         goal = self.origin + self.place.progress * (self.target - self.origin)
         gap = goal - self.rows.T @ weights
-        rounding = self.basis_size @ (2 * EPS * (self.rows_size.T @ weights + np.abs(goal)))
+        rounding = 2 * EPS * (np.abs(basis.to_basis) @ (linalg.norm(weights) + np.abs(goal)))
         b = basis.to_basis @ goal
         b[np.abs(b) <= 10 * rounding] = 0
-        total, difference = self.magnitude.T @ weights, basis.T.T @ weights
+        total, difference = basis.absolute_sums(weights), basis.T.T @ weights
         positive, negative = (total + difference) / 2, (total - difference) / 2
         scale = np.maximum(positive, negative)
         # What is below the rounding error of the measurements is balanced as if they were exact.
@@ -246,11 +242,9 @@ class Continuation:
 
     def _everywhere(self, change: Array) -> Array:
         """The change of log x everywhere, to first order, from that on the basis."""
-        basis, t = self.basis, (self.depth - 2) * self.log_x
-        if self.depth == 2:
-            result = basis.T @ change
-        else:
-            result = (basis.T * np.exp(np.minimum(t[:, None] - t[basis.columns], 600))) @ change
+        basis = self.basis
+        factors = basis.T if self.depth == 2 else basis.times_ratios((self.depth - 2) * self.log_x)
+        result = factors @ change
         result[basis.columns] = change
         return result
 

@@ -21,6 +21,7 @@ from wnlib._checks import Array
 ROUNDING = 1e-13  # entries of T below this are rounding errors of zero
 GROWTH = 10.0  # an entry of G above this calls for an exchange
 EXPONENT = 300.0  # of the exponentials that are formed: 1e130, whose square is finite
+CHUNK = 4096  # rows of T at a time
 EXCHANGES = 8  # as many at once are cheaper than a new factorisation
 
 
@@ -44,7 +45,7 @@ class WeightedBasis:
         r"""Exchange columns until no entry of G is large for D = exp(2 log_weights); return G, 0 in the rows of B."""
         while True:
             G = self._scaled(log_weights)
-            height = np.abs(G).max(axis=1)
+            height = np.maximum(G.max(axis=1), -G.min(axis=1))
             tall = np.flatnonzero(height > GROWTH)
             if tall.size == 0:
                 return G
@@ -59,9 +60,25 @@ class WeightedBasis:
             i, j = np.unravel_index(np.abs(G).argmax(), G.shape)
             self._exchange(int(i), int(j))
 
+    def times_ratios(self, log_sizes: Array) -> Array:
+        """T_ij s_i / s_j, shape (N, rank), for sizes s given by their logarithms (N,); bounded by e^300 where T is."""
+        at_basis = log_sizes[self.columns]
+        center = 0.5 * (float(at_basis.max()) + float(at_basis.min()))
+        if max(float(np.abs(at_basis - center).max()), float(log_sizes.max()) - center) < EXPONENT / 2:
+            ratios = np.exp(np.maximum(log_sizes - center, -EXPONENT))[:, None] * np.exp(center - at_basis)
+        else:
+            ratios = log_sizes[:, None] - at_basis
+            np.exp(np.minimum(ratios, EXPONENT, out=ratios), out=ratios)
+        ratios *= self.T
+        return ratios
+
+    def absolute_sums(self, values: Array) -> Array:
+        """|T|^T values, shape (rank,), without a second matrix of the size of T."""
+        parts = np.array_split(np.arange(len(values)), max(1, len(values) // CHUNK))
+        return np.sum([np.abs(self.T[part[0] : part[-1] + 1]).T @ values[part] for part in parts], axis=0)
+
     def _scaled(self, log_weights: Array) -> Array:
-        exponents = np.minimum(log_weights[:, None] - log_weights[self.columns], EXPONENT)
-        G = self.T * np.exp(exponents, out=exponents)
+        G = self.times_ratios(log_weights)
         G[self.columns] = 0
         return G
 
