@@ -10,7 +10,7 @@ from wnlib._checks import Array
 from wnlib.bounds import mass_bound
 from wnlib.collapse import CollapseError
 from wnlib.flows import Flow, Polar
-from wnlib.limit import LimitError, limit
+from wnlib.limit import LimitCurve
 from wnlib.problem import Problem, basis_pursuit
 from wnlib.trajectory import IntegrationError, integrate
 
@@ -40,15 +40,17 @@ class Sweep:
 
     @property
     def missing(self) -> NDArray[np.bool_]:
-        """Where an end exists but was not computed to accuracy, shape (P, K)."""
+        """Where an end exists but was not reached, shape (P, K)."""
         return np.isnan(self.mass) & ~self.collapsed
 
 
 def limits(flow: Flow, problems: Sequence[Problem], scale: Array) -> Sweep:
     """The exact limits, as minimisers of the Bregman divergence; `scale` has shape (P, K)."""
 
+    curves = {problem: LimitCurve(problem, flow.depth) for problem in problems}
+
     def end(problem: Problem, start: Polar) -> Array:
-        return limit(flow, problem, start, tolerance=0.01 * ARRIVED).weights
+        return curves[problem].limit(flow, start, tolerance=0.01 * ARRIVED).weights
 
     return _sweep(end, flow, problems, scale)
 
@@ -79,7 +81,7 @@ def _sweep(end: Callable[[Problem, Polar], Array], flow: Flow, problems: Sequenc
             except CollapseError:
                 collapsed[i, k] = True
                 continue
-            except (LimitError, IntegrationError):
+            except IntegrationError:
                 continue
             mass[i, k] = weights.sum() / target.sum()
             error[i, k] = np.linalg.norm(weights - target) / np.linalg.norm(target)
