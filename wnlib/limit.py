@@ -33,6 +33,8 @@ from wnlib.geometry import mirror_map
 from wnlib.problem import Problem, basis_pursuit
 from wnlib.trajectory import integrate
 
+EPS = float(np.finfo(float).eps)
+
 
 class LimitError(RuntimeError):
     """The limit was not found to the tolerance."""
@@ -154,7 +156,7 @@ class LimitCurve:
             raise ValueError(f"flow must have depth {self.depth}, got {flow.depth}")
         if not np.allclose(start.direction, self._start.direction, rtol=1e-9, atol=1e-12):
             raise ValueError("start must have the direction of the curve, got another")
-        end = self._least_squares(flow, start) if self.depth == 1 else self._interpolant(flow, start)
+        end = self._on_the_line(flow, start) if self.depth == 1 else self._interpolant(flow, start)
         if not end.residual <= tolerance:
             raise LimitError(f"relative residual {end.residual:.1e} exceeds the tolerance {tolerance:.1e}")
         if isinstance(flow, WeightNormFlow) and self.depth >= 2:
@@ -169,17 +171,7 @@ class LimitCurve:
             raise CollapseError(f"the flow from r0 = {float(start.radius):.3g} collapses to w = 0")
 
     def _interpolant(self, flow: Flow, start: Polar) -> Limit:
-        log_r0 = float(np.log(start.radius))
-        magnified = float(flow.log_magnification(start.radius))
-
-        def mismatch(log_scale: float, log_r: float) -> tuple[float, float]:
-            radius = np.exp(log_r)
-            if isinstance(flow, GradientFlow):
-                return log_r0 - log_scale, 0.0
-            gamma = float(flow.relative_rate(radius) * radius**2)
-            return magnified - float(flow.log_magnification(radius)) + log_r - log_scale, 1 - gamma
-
-        found = self._reached(mismatch)
+        found = self._reached(_mismatch(flow, start))
         log_x = found.log_x
         if self._attainable is not None:
             log_x = np.full(self.problem.shape[1], -np.inf)
@@ -225,47 +217,48 @@ class LimitCurve:
     def _residual(self, point: Polar) -> float:
         return float(linalg.norm(self.problem.residual(point.weights(self.depth))) / linalg.norm(self.problem.y))
 
-    def _least_squares(self, flow: Flow, start: Polar) -> Limit:
-        r"""Depth 1: the least-norm interpolant, and what is left of the part of the start in ker A.
-
-        With q the least norm's square and $\nu = \|u_\perp\|^2$, $R = r^2$ solves $\log(1 - q/R) = \log\nu +
-        2\sigma(r_0) - 2\sigma(r) + \ldots$: the perpendicular part of z is conserved.
-        """
-        problem = self.problem
-        rows = problem.row_basis
-        least = rows @ problem.moments
-        u = start.direction
+    def _on_the_line(self, flow: Flow, start: Polar) -> Limit:
+        r"""Depth 1: the least-norm interpolant plus $\alpha$ times the part of $u_0$ in ker A, with the sign of r."""
+        rows = self.problem.row_basis
+        least, u = rows @ self.problem.moments, start.direction
         across = u - rows @ (rows.T @ u)
         across -= rows @ (rows.T @ across)
         length = float(linalg.norm(across))
-        q, r0 = float(least @ least), float(start.radius)
         if length <= 1e-15:
-            log_left, log_scale = -np.inf, -np.inf
-        elif isinstance(flow, WeightNormFlow):
-            c = flow.ratio
+            across, length = np.zeros_like(u), 0.0
+        mismatch, log_least = _mismatch(flow, start), float(np.log(linalg.norm(least)))
 
-            def excess(log_part: float) -> float:
-                """log(alpha) + log|u_perp| - log_part, for |x_perp| = exp(log_part)."""
-                R = q + np.exp(2 * log_part)
-                return 0.5 * np.log(R) + 0.5 * c * (r0**2 - R) + np.log(length) - log_part
+        def value(log_scale: float) -> float:
+            log_across = log_scale + np.log(length) if length else -np.inf
+            return mismatch(log_scale, float(np.logaddexp(2 * log_least, 2 * log_across)) / 2)[0]
 
-            low = high = 0.5 * np.log(q)
-            while excess(low) < 0:
-                low -= 2 * max(1.0, abs(excess(low)))
-            while excess(high) > 0:
-                high += 1.0
-            log_left = float(optimize.brentq(excess, low, high, xtol=1e-15, rtol=4 * np.finfo(float).eps))
-            log_scale = log_left - float(np.log(length))
-        else:
-            log_scale = float(np.log(r0))
-            log_left = log_scale + float(np.log(length))
-        sign = _final_sign(flow, problem, start) if length > 1e-15 else float(np.sign(r0))
-        left = sign * np.exp(log_left) * across / length if np.isfinite(log_left) else 0.0
-        x = least + left
+        low = high = log_least
+        while value(low) < 0:
+            low -= max(1.0, abs(value(low)))
+        while value(high) > 0:
+            high += 1.0
+        log_scale = float(optimize.brentq(value, low, high, xtol=1e-15, rtol=4 * EPS)) if low < high else low
+        sign = _final_sign(flow, self.problem, start) if length else float(np.sign(start.radius))
+        x = least + sign * np.exp(log_scale) * across
         radius = float(linalg.norm(x))
         point = Polar.of(sign * radius, sign * x / radius)
         residual = self._residual(point)
-        return Limit(flow, problem, start, point, log_scale, residual, 0.0, residual)
+        return Limit(flow, self.problem, start, point, log_scale, residual, gap=0.0, correction=residual)
+
+
+def _mismatch(flow: Flow, start: Polar) -> Callable[[float, float], tuple[float, float]]:
+    r"""$\sigma(r_0) - \sigma(r) + \log r - \log\alpha$, of $\log\alpha$ and log r; and its slope in log r."""
+    log_r0, magnified = float(np.log(abs(start.radius))), float(flow.log_magnification(np.abs(start.radius)))
+
+    def mismatch(log_scale: float, log_r: float) -> tuple[float, float]:
+        if isinstance(flow, GradientFlow):
+            return log_r0 - log_scale, 0.0
+        with np.errstate(over="ignore"):
+            radius = np.exp(log_r)
+            gamma = float(flow.relative_rate(radius) * radius**2)
+            return magnified - float(flow.log_magnification(radius)) + log_r - log_scale, 1 - gamma
+
+    return mismatch
 
 
 def _final_sign(flow: Flow, problem: Problem, start: Polar) -> float:
