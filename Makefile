@@ -7,12 +7,15 @@ SNAKEMAKE_FLAGS ?=
 LOCK_FLAGS ?=
 WORKERS ?= 2
 PORT ?= 8000
+ONLY ?=
+THREADS ?= 2
+TORCH ?= torch==2.13.0
 BIN = .venv/bin
 RUN = $(BIN)/python -m pipeline.environment
 
 export PARAMS
 
-.PHONY: help book ledger test outputs serve lock clean .venv
+.PHONY: help book ledger test outputs bench serve lock clean .venv
 
 help:
 	@echo "make book      execute the notebooks and build the site to _build/html"
@@ -20,9 +23,11 @@ help:
 	@echo "make ledger    verify every theorem and say what is verified; a part of make book"
 	@echo "make test      lint, types, tests, and the notebooks against their committed outputs"
 	@echo "make outputs   refresh the outputs committed with the notebooks"
+	@echo "make bench     time the package beside its peers, for the book's page of benchmarks"
+	@echo "               ONLY=\"limits growth\" runs these, THREADS=4 gives every contender four threads"
 	@echo "make serve     show the site at http://localhost:$(PORT)"
-	@echo "make lock      resolve pyproject.toml to requirements.lock (LOCK_FLAGS=--upgrade: to the newest)"
-	@echo "make clean     remove everything built, except .venv"
+	@echo "make lock      resolve pyproject.toml to the two locks (LOCK_FLAGS=--upgrade: to the newest)"
+	@echo "make clean     remove everything built, except .venv and .venv-bench"
 
 book: .venv
 	@$(BIN)/python -m pipeline.build $(SNAKEMAKE_FLAGS)
@@ -41,13 +46,19 @@ outputs: .venv
 	@PARAMS= $(BIN)/python -m pipeline.build executed
 	@$(BIN)/python -m pipeline.outputs
 
+bench: .venv-bench/installed
+	@.venv-bench/bin/python -m benchmarks --threads $(THREADS) $(ONLY)
+
 serve: .venv
 	@test -f _build/html/index.html || { echo "There is no site yet: make book builds it."; exit 1; }
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)
 
 lock: .venv
 	@$(BIN)/uv pip compile pyproject.toml --output-file requirements.lock --quiet --no-config --universal \
-	    --python-version 3.11 --fork-strategy fewest --all-extras --generate-hashes \
+	    --python-version 3.11 --fork-strategy fewest --extra book --extra test --generate-hashes \
+	    --custom-compile-command "make lock" $(LOCK_FLAGS)
+	@$(BIN)/uv pip compile pyproject.toml --output-file requirements-bench.lock --quiet --no-config --universal \
+	    --python-version 3.11 --fork-strategy fewest --extra bench --constraint requirements.lock --generate-hashes \
 	    --custom-compile-command "make lock" $(LOCK_FLAGS)
 
 clean:
@@ -55,3 +66,11 @@ clean:
 
 .venv:
 	@$(PYTHON) pipeline/bootstrap.py
+
+# The pinned PyTorch is fetched as the registry has it; with TORCH= the benchmarks go without it, and say so.
+.venv-bench/installed: requirements-bench.lock
+	@echo "Making .venv-bench from requirements-bench.lock; this takes some minutes."
+	@$(PYTHON) -m venv --clear .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --require-hashes --requirement requirements-bench.lock
+	@$(if $(TORCH),.venv-bench/bin/python -m pip install --quiet $(TORCH) || echo "$(TORCH) was not installed: its contenders are left out")
+	@touch $@

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 CHAPTERS = sorted(path.stem for path in Path("notebooks").glob("*.ipynb"))
+BENCHMARKS = sorted(str(path) for path in Path("benchmarks/records").glob("*.json"))
 THEOREMS = sorted(path.stem for path in Path("wnlib/theorems").glob("[!_]*.py"))
 
 
@@ -29,6 +30,7 @@ rule site:
     input:
         expand("_build/executed/{chapter}.ipynb", chapter=CHAPTERS),
         ["_build/theorems"] if THEOREMS else [],
+        ["_build/benchmarks"] if BENCHMARKS else [],
         files("book"),
         "_config.yml",
         "_toc.yml",
@@ -102,3 +104,19 @@ rule pages:
         "theorems: writing their pages"
     shell:
         "{sys.executable:q} -m pipeline.environment pipeline.theorems {CHAPTERS:q}"
+
+
+rule benchmarks:
+    input:
+        BENCHMARKS,
+        "pipeline/benchmarks.py",
+        "pipeline/markdown.py",
+        "wnlib/plots/benchmarks.py",
+        "wnlib/plots/style.py",
+        "requirements.lock",
+    output:
+        directory("_build/benchmarks"),
+    message:
+        "benchmarks: writing their page"
+    shell:
+        "{sys.executable:q} -m pipeline.environment pipeline.benchmarks"

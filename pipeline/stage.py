@@ -20,7 +20,7 @@ from pipeline.environment import ENVIRONMENT
 
 BUILD = Path("_build")
 STAGE = BUILD / "stage"
-LEDGER, THEOREMS = BUILD / "ledger.json", BUILD / "theorems"
+LEDGER, THEOREMS, BENCHMARKS = BUILD / "ledger.json", BUILD / "theorems", BUILD / "benchmarks"
 
 
 def stage(names: list[str]) -> None:
@@ -34,6 +34,8 @@ def stage(names: list[str]) -> None:
     if THEOREMS.exists():
         shutil.copytree(THEOREMS, STAGE / "theorems")
         contents = with_theorems(contents)
+    if BENCHMARKS.exists():
+        shutil.copytree(BENCHMARKS, STAGE / "benchmarks")
     (STAGE / "_toc.yml").write_text(contents, encoding="utf-8")
 
 
