@@ -5,11 +5,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
+from scipy.integrate import LSODA, solve_ivp
 from scipy.linalg import expm
 from strategies import DEPTHS, FLOWS, direction, duplicated, error, low_rank, name, start
 
-from wnlib import Flow, GradientFlow, Polar, Problem, WeightNormFlow, basis_pursuit, integrate
+from wnlib import Flow, GradientFlow, Polar, Problem, WeightNormFlow, basis_pursuit, integrate, limit, trajectory
 from wnlib._checks import Array
 
 PROBLEM = Problem.gaussian(5, 12, 2, seed=1)
@@ -232,3 +232,67 @@ def test_a_common_rate_is_a_unit_of_time(depth: int) -> None:
     slow, fast = WeightNormFlow(depth, 2.0), WeightNormFlow(depth, 2.0, radial_rate=4.0)
     first = start(slow, 12)
     assert error(final(fast, PROBLEM, first, 0.75), final(slow, PROBLEM, first, 3.0)) <= 1e-8
+
+
+def test_equal_columns_keep_equal_weights_however_small_their_dual_variable():
+    """A rounding error of their difference, once kept, let one of them vanish."""
+    column = np.array([[-0.85, 0.32, 1.79]])
+    problem = Problem(column[:, [0, 1, 2, 1, 2, 0]], [1.05])
+    flow = WeightNormFlow(3, 900.0)
+    end = integrate(flow, problem, flow.start(6, 0.22), 1e6, rtol=1e-8)
+    assert end.loss[-1] <= 1e-20
+    np.testing.assert_allclose(end.weights[-1], limit(flow, problem, flow.start(6, 0.22)).weights, atol=1e-6)
+    assert end.weights[-1][2] == pytest.approx(end.weights[-1][4], rel=1e-9)
+
+
+def test_at_rest_the_trajectory_stays_where_it_is():
+    problem = Problem.gaussian(4, 8, 2, seed=1)
+    flow = WeightNormFlow(2, 3.0)
+    still = integrate(flow, problem, flow.start(8, 1.0), 1e12)
+    assert still.t[-1] == 1e12
+    assert still.t[-2] < 1e6
+    np.testing.assert_allclose(still.weights[-1], still.weights[-2], rtol=1e-12)
+    np.testing.assert_allclose(still.at([1e9]).weights[0], still.weights[-1], rtol=1e-12)
+    np.testing.assert_allclose(still.weights[-1], limit(flow, problem, flow.start(8, 1.0)).weights, atol=1e-7)
+
+
+def test_the_implicit_runge_kutta_method_goes_on_where_the_multistep_one_gives_up(monkeypatch):
+    class Failing(LSODA):
+        def step(self):
+            if self.t > 1.0:
+                self.status = "failed"
+                return "gave up"
+            return super().step()
+
+    problem = Problem.gaussian(4, 8, 2, seed=1)
+    flow = WeightNormFlow(2, 3.0)
+    whole = integrate(flow, problem, flow.start(8, 1.0), 10.0, rtol=1e-9)
+    monkeypatch.setattr(trajectory, "LSODA", Failing)
+    parts = integrate(flow, problem, flow.start(8, 1.0), 10.0, rtol=1e-9)
+    np.testing.assert_allclose(parts.weights[-1], whole.weights[-1], rtol=1e-6)
+
+
+def test_events_are_located_by_the_dense_output():
+    problem = Problem.gaussian(4, 8, 2, seed=1)
+    flow = WeightNormFlow(3, 2.0)
+    followed = integrate(flow, problem, flow.start(8, 1.0), 1e6, rtol=1e-10)
+    level = 1e-3 * float(followed.loss[0])
+    when = followed.fits_at(level)
+    assert followed.at([when]).loss[0] == pytest.approx(level, rel=1e-9)
+    stopped = integrate(flow, problem, flow.start(8, 1.0), 1e6, rtol=1e-10, stop_loss=level)
+    assert stopped.t[-1] == pytest.approx(when, rel=1e-6)
+    assert followed.fits_at(2 * float(followed.loss[0])) == 0
+    assert followed.fits_at(1e-300) == np.inf
+
+
+def test_a_plateau_ends_where_the_loss_has_fallen():
+    problem = Problem.gaussian(6, 14, 2, seed=3)
+    flow = GradientFlow(3)
+    followed = integrate(flow, problem, flow.start(14, 0.01), 1e6)
+    (begin, end), *_ = followed.plateaus(drop=0.1, decades=1.0)
+    first, last = followed.at([begin, end]).loss
+    assert end >= 10 * begin
+    assert last == pytest.approx(0.9 * first, rel=1e-9)
+    assert len(followed.plateaus(drop=0.1, decades=30.0)) == 0
+    with pytest.raises(ValueError, match="drop must be < 1"):
+        followed.plateaus(drop=1.5)

@@ -28,8 +28,13 @@ Field = Callable[[float, Array], Array]
 
 def log_norm(log_entries: Array) -> Array:
     """The logarithm of the Euclidean norm of vectors (..., N) whose entries' sizes are given as logarithms; (...)."""
-    # 20 times as fast as SciPy's logsumexp on the few entries that flows are often followed with
-    return 0.5 * np.logaddexp.reduce(2 * log_entries, axis=-1)
+    # Either way several times as fast as SciPy's logsumexp: the first for few entries, the second for many.
+    if log_entries.shape[-1] <= 64:
+        return 0.5 * np.logaddexp.reduce(2 * log_entries, axis=-1)
+    largest = log_entries.max(axis=-1)
+    unit = np.where(np.isfinite(largest), largest, 0.0)
+    with np.errstate(divide="ignore"):
+        return unit + 0.5 * np.log(np.sum(np.exp(2 * (log_entries - unit[..., None])), axis=-1))
 
 
 @dataclass(frozen=True, eq=False)

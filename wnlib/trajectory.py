@@ -5,14 +5,15 @@ one of the book's tests of the theory.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import OdeSolution, solve_ivp
+from scipy.integrate import DOP853, LSODA, DenseOutput, OdeSolution, OdeSolver, Radau
+from scipy.optimize import brentq
 
 from wnlib import _checks as check
 from wnlib._checks import Array
@@ -25,6 +26,7 @@ Event = Callable[[float, Array], float]
 
 RTOL_RANGE = (1e-12, 1e-2)
 AMPLIFICATION = 1e7  # accepted loss of relative accuracy by cancellation: 1e-16 * 1e7 = 1e-9
+AT_REST = 1e-13  # relative residual that is a rounding error: followed further, it would only be noise
 MAX_EVALUATIONS = 200_000
 
 
@@ -55,7 +57,7 @@ class Trajectory:
         """r(t), shape (T,): the norm of x, with its sign at depth 1."""
         return self.points.radius
 
-    @property
+    @cached_property
     def loss(self) -> Array:
         """Square loss, shape (T,)."""
         return self.problem.loss(self.weights)
@@ -79,6 +81,49 @@ class Trajectory:
         if self.flow.depth >= 2 and target.min() < 0:
             raise ValueError(f"target must be >= 0 in every entry for depth >= 2, got a minimum of {target.min()}")
         return mirror_map(self.flow, float(self.radius[0])).bregman(target, self.points)
+
+    def fits_at(self, loss: float) -> float:
+        """The time at which the loss first falls to `loss`, by the dense output; infinite if it does not."""
+        loss = check.positive("loss", loss)
+        below = np.flatnonzero(self.loss <= loss)
+        if below.size == 0:
+            return np.inf
+        k = int(below[0])
+        return self._crossing(k, loss) if k > 0 else float(self.t[0])
+
+    def plateaus(self, drop: float = 0.1, decades: float = 1.0) -> Array:
+        """The plateaus that the trajectory leaves: intervals of time (K, 2), from their first snapshot to their end.
+
+        On a plateau the time grows by a factor of at least 10^`decades` while the loss falls by less than the share
+        `drop`, 0 < drop < 1. Its end is where the loss has fallen by that share.
+        """
+        drop, decades = check.positive("drop", drop), check.positive("decades", decades)
+        if drop >= 1:
+            raise ValueError(f"drop must be < 1, got {drop}")
+        found, k = [], 1  # the first snapshot is at time 0
+        while k < len(self.t):
+            left = np.flatnonzero(self.loss[k:] <= (1 - drop) * self.loss[k])
+            if left.size == 0:
+                break
+            end = self._crossing(k + int(left[0]), (1 - drop) * float(self.loss[k]))
+            if end >= 10**decades * self.t[k]:
+                found.append((float(self.t[k]), end))
+                k += int(left[0])
+            else:
+                k += 1
+        return np.array(found).reshape(-1, 2)
+
+    def _crossing(self, k: int, loss: float) -> float:
+        """The time between the snapshots k - 1 and k at which the loss is `loss`."""
+
+        def excess(t: float) -> float:
+            weights = self.interpolant(np.array([t])).weights(self.flow.depth)
+            return float(self.problem.loss(weights)[0]) / loss - 1
+
+        before, after = float(self.t[k - 1]), float(self.t[k])
+        if not excess(before) > 0 > excess(after):
+            return after
+        return float(brentq(excess, before, after, rtol=1e-13))
 
     def at(self, times: ArrayLike) -> "Trajectory":
         """The same solution at other `times` (T',), increasing, within the interval of integration."""
@@ -117,21 +162,27 @@ def integrate(
         raise ValueError(f"stop_loss must be >= 0, got {stop_loss}")
     if flow.depth >= 2:
         problem.require_nonnegative_interpolant()
-    segments = [_Segment.solve(flow, problem, start, (0.0, t_end), rtol, stop_loss, coordinates)]
+    follow = partial(_Segment.solve, flow, problem, rtol=rtol, stop_loss=stop_loss, coordinates=coordinates)
+    segments = [follow(start, (0.0, t_end))]
     while segments[-1].expired:
         last = segments[-1]
-        segments.append(_Segment.solve(flow, problem, last.end, (last.times[-1], t_end), rtol, stop_loss, coordinates))
-    return _joined(flow, problem, segments)
+        segments.append(follow(last.end, (last.times[-1], t_end), method=last.next_method))
+    return _joined(flow, problem, segments, t_end)
 
 
 @dataclass(frozen=True, eq=False)
 class _Segment:
-    """A solution within one chart; `expired` if the chart ended before the solution did."""
+    """A solution within one chart and by one solver; `expired` if either ended before the solution did.
+
+    `arrived` if the residual is a rounding error from the last time on: the point stays what it is.
+    """
 
     times: Array
     decode: Callable[[Array], Polar]
     solution: OdeSolution
     expired: bool
+    next_method: type[OdeSolver]
+    arrived: bool
 
     @property
     def end(self) -> Polar:
@@ -150,57 +201,84 @@ class _Segment:
         rtol: float,
         stop_loss: float,
         coordinates: str,
+        method: type[OdeSolver] = LSODA,
     ) -> "_Segment":
-        if coordinates == "dual":
+        dual = coordinates == "dual"
+        if dual:
             chart = dual_chart(flow, problem, start)
-            state, decode = chart.encode(), chart.decode
-            velocity: Field = chart.velocity
-            events: list[Event] = [chart.expired]
-            options: dict[str, Any] = {"method": "LSODA", "jac": chart.jacobian}
+            state, decode, expired = chart.encode(), chart.decode, chart.expired
+            field: Field = chart.velocity
+            options: dict[str, Any] = {"jac": chart.jacobian}
             rtol = 0.1 * rtol  # a multistep solver accumulates more of the error per step
         else:
-            state, decode = flow.encode(start), flow.decode
-            velocity, events, options = flow.velocity(problem), [], {"method": "DOP853"}
-        if stop_loss > 0:
-            events.append(lambda t, s: float(problem.loss(decode(s[None]).weights(flow.depth))[0]) - stop_loss)
+            state, decode, expired = flow.encode(start), flow.decode, _never
+            field, options, method = flow.velocity(problem), {}, DOP853
+        field = _budgeted(field, coordinates)
+
+        rest = 0.5 * (AT_REST * float(np.linalg.norm(problem.y))) ** 2 if dual else 0.0
+        threshold = max(stop_loss, rest)
+
+        def unfit(t: float, state: Array) -> float:
+            return float(problem.loss(decode(state[None]).weights(flow.depth))[0]) - threshold
+
+        events: list[Event] = [expired, unfit] if threshold > 0 else [expired]
         # Overflow happens in trial steps, which the solver rejects; what it warns of, the error below says.
         with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)
-            result = solve_ivp(
-                _budgeted(velocity, coordinates),
-                interval,
-                state,
-                rtol=rtol,
-                atol=rtol,
-                events=[_Terminal(event) for event in events],
-                dense_output=True,
-                first_step=_first_step(velocity(interval[0], state), interval),
-                **options,
-            )
-        if not result.success or not np.isfinite(result.y).all():
-            raise IntegrationError(f"no solution past t = {result.t[-1]:.3g} of {interval[1]:.3g}: {result.message}")
-        if coordinates == "dual" and not (lost := chart.amplification(result.y.T)) <= AMPLIFICATION:
+            first = _first_step(field(interval[0], state), interval)
+            solver = method(field, interval[0], state, interval[1], rtol=rtol, atol=rtol, first_step=first, **options)
+            solution, ended, message = _stepped(solver, events)
+        failed = ended is None and solver.status == "failed"
+        if solution is None and method is LSODA:
+            return cls.solve(flow, problem, start, interval, 10 * rtol, stop_loss, coordinates, method=Radau)
+        times = np.array(interval[:1]) if solution is None else solution.ts
+        states = state[:, None] if solution is None else solution(times)
+        if solution is None or (failed and method is not LSODA) or not np.isfinite(states).all():
+            raise IntegrationError(f"no solution past t = {times[-1]:.3g} of {interval[1]:.3g}: {message}")
+        if dual and not (lost := chart.amplification(states.T)) <= AMPLIFICATION:
             raise IntegrationError(f"dual coordinates lose {lost:.1g} in relative accuracy here: use 'primal'")
-        expired = coordinates == "dual" and result.t_events[0].size > 0
-        return cls(result.t, decode, result.sol, expired)
+        # Where the multistep solver gives up, at tight tolerances, the implicit Runge-Kutta method goes on.
+        arrived = ended is unfit and rest > stop_loss
+        return cls(times, decode, solution, failed or ended is expired, Radau if failed else LSODA, arrived)
+
+
+def _stepped(solver: OdeSolver, events: Sequence[Event]) -> tuple[OdeSolution | None, Event | None, str | None]:
+    """The solution to its end, or to where the first of `events` falls to 0, which is returned with it.
+
+    None if the solver fails in its first step.
+    """
+    times, pieces, ended, message = [solver.t], [], None, None
+    while solver.status == "running" and ended is None:
+        message = solver.step()
+        if solver.status == "failed":
+            break
+        pieces.append(solver.dense_output())
+        times.append(solver.t)
+        ended = next((event for event in events if not event(solver.t, solver.y) > 0), None)
+        if ended is not None:
+            times[-1] = _crossing(ended, pieces[-1], times[-2], times[-1])
+    return (OdeSolution(times, pieces) if pieces else None), ended, message
+
+
+def _crossing(event: Event, piece: DenseOutput, before: float, after: float) -> float:
+    """Where the event falls to 0 within a step; the step's end, where the dense output disagrees with it."""
+
+    def value(t: float) -> float:
+        return float(event(t, piece(t)))
+
+    if not (value(before) > 0 > value(after)):
+        return after
+    return float(brentq(value, before, after, xtol=4 * np.finfo(float).eps * abs(after)))
+
+
+def _never(t: float, state: Array) -> float:
+    return 1.0
 
 
 def _first_step(slope: Array, interval: tuple[float, float]) -> float | None:
     """A step that changes no coordinate by more than 1/100: the solvers' own guess overflows after a slow start."""
     fastest = float(np.abs(slope).max())
     return min(0.01 / fastest, interval[1] - interval[0]) if fastest > 0 else None
-
-
-@dataclass
-class _Terminal:
-    """An event at which the solver stops, in SciPy's form: a function with attributes."""
-
-    event: Event
-    terminal = True
-    direction = -1
-
-    def __call__(self, t: float, state: Array) -> float:
-        return self.event(t, state)
 
 
 def _budgeted(velocity: Field, coordinates: str) -> Field:
@@ -217,12 +295,16 @@ def _budgeted(velocity: Field, coordinates: str) -> Field:
     return counted
 
 
-def _joined(flow: Flow, problem: Problem, segments: list[_Segment]) -> Trajectory:
+def _joined(flow: Flow, problem: Problem, segments: list[_Segment], t_end: float) -> Trajectory:
     starts = np.array([segment.times[0] for segment in segments])
+    last = segments[-1].times[-1]
 
     def interpolant(times: Array) -> Polar:
+        times = np.minimum(times, last)
         where = np.searchsorted(starts, times, side="right") - 1
         return Polar.concatenate([segments[i](times[where == i]) for i in np.unique(where)])
 
     t = np.concatenate([segment.times[i > 0 :] for i, segment in enumerate(segments)])
+    if segments[-1].arrived and last < t_end:
+        t = np.append(t, t_end)
     return Trajectory(flow, problem, t, interpolant(t), interpolant)

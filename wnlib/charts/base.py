@@ -23,8 +23,9 @@ class DualChart(ABC):
         self.A_basis = problem.A[:, self.basis]
         self.offset = self.theta - self.T @ self.theta[self.basis]
         self.offset[self.basis] = 0
-        if linalg.norm(self.offset) <= ROUNDING * linalg.norm(self.theta):
-            self.offset[:] = 0
+        # Where theta shrinks, a rounding error would stay: of two equal columns one would vanish.
+        terms = np.abs(self.theta) + np.abs(self.T) @ np.abs(self.theta[self.basis])
+        self.offset[np.abs(self.offset) <= ROUNDING * terms] = 0
 
     @abstractmethod
     def _center(self) -> Array:

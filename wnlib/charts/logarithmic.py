@@ -1,12 +1,14 @@
 """Charts for depth L >= 2, where everything is positive and the state is made of logarithms."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wnlib._checks import Array
 from wnlib.charts.base import DualChart
 from wnlib.flows import Polar, WeightNormFlow, log_norm
 
 EXPONENT = 100.0  # products of several bounded exponentials do not overflow either
+NEGLIGIBLE = 1e-10  # of a weight, relative to the largest
 SHRINKAGE = 0.1  # a chart expires when an eliminated entry of theta has shrunk by this factor
 
 
@@ -47,7 +49,8 @@ class LogChart(DualChart):
         L, log_x = self.flow.depth, self._log_x(state)
         weights = _bounded_exp(L * log_x)
         rate = L * _bounded_exp((L - 2) * state)
-        D_residual = -L * (self.problem.A * weights) @ self._D_log_v(log_x)
+        active = _active(weights)
+        D_residual = -L * (self.problem.A[:, active] * weights[active]) @ self._D_log_v(log_x, active)
         growth = (L - 2) * rate * (self.A_basis.T @ self.problem.residual(weights))
         return np.diag(growth) + rate[:, None] * (self.A_basis.T @ D_residual)
 
@@ -95,15 +98,13 @@ class LogChart(DualChart):
         log_v[..., self.basis] = log_v_basis
         return log_v
 
-    def _D_log_v(self, log_v: Array) -> Array:
-        """The derivative of log v by its entries on the basis, shape (N, rank)."""
+    def _D_log_v(self, log_v: Array, rows: NDArray[np.intp]) -> Array:
+        """The derivative of some entries of log v by those on the basis, shape (rows, rank)."""
         L = self.flow.depth
         if L == 2:
-            return self.T
+            return self.T[rows]
         scale = np.exp(np.minimum((L - 2) * (log_v - log_v[self.basis].min()), 600))
-        derivative = scale[:, None] * self.T / scale[self.basis]
-        derivative[self.basis] = np.eye(len(self.basis))
-        return derivative
+        return scale[rows, None] * self.T[rows] / scale[self.basis]
 
 
 class LogWeightNormChart(LogChart):
@@ -146,9 +147,11 @@ class LogWeightNormChart(LogChart):
         velocity, log_v, unit_weights, unit_output, residual, rate = self._evaluate(state)
         r2, r_L = _bounded_exp(2 * state[0]), _bounded_exp(L * state[0])
         share = np.exp(2 * (log_v - log_norm(log_v)))
-        D_log_v = np.column_stack([self._D_s_log_v(log_v, state[1]), self._D_log_v(log_v)])
-        D_log_u = D_log_v - share @ D_log_v
-        D_unit_output = np.column_stack([np.zeros_like(residual), L * (self.problem.A * unit_weights) @ D_log_u])
+        active = _active(np.maximum(unit_weights, share))
+        D_log_v = np.column_stack([self._D_s_log_v(log_v, state[1])[active], self._D_log_v(log_v, active)])
+        D_log_norm = share[active] @ D_log_v
+        D_output = (self.problem.A[:, active] * unit_weights[active]) @ D_log_v - np.outer(unit_output, D_log_norm)
+        D_unit_output = np.column_stack([np.zeros_like(residual), L * D_output])
         D_residual = -r_L * D_unit_output
         D_residual[:, 0] -= L * r_L * unit_output
         D_dlog_r = unit_output @ D_residual + residual @ D_unit_output
@@ -156,7 +159,8 @@ class LogWeightNormChart(LogChart):
         D_dlog_r[0] += (L - 2) * velocity[0]
         D_ds = c * r2 * D_dlog_r
         D_ds[0] += 2 * velocity[1]
-        D_log_rate = np.column_stack([np.full(len(rate), float(L)), (L - 2) * D_log_u[self.basis]])
+        D_log_u = np.column_stack([np.zeros(len(rate)), np.eye(len(rate))]) - D_log_norm  # on the basis
+        D_log_rate = np.column_stack([np.full(len(rate), float(L)), (L - 2) * D_log_u])
         pull = velocity[2:] + velocity[1]
         D_basis = pull[:, None] * D_log_rate + rate[:, None] * (self.A_basis.T @ D_residual) - D_ds
         return np.vstack([D_dlog_r, D_ds, D_basis])
@@ -169,6 +173,11 @@ class LogWeightNormChart(LogChart):
 
     def _split(self, states: Array) -> tuple[Array, Array]:
         return self._log_v(states[..., 2:], states[..., 1:2]), states[..., 1:2]
+
+
+def _active(weights: Array) -> NDArray[np.intp]:
+    """The entries on which a Jacobian rests: a solver's Newton iteration asks for a few digits of it."""
+    return np.flatnonzero(weights > NEGLIGIBLE * weights.max())
 
 
 def _bounded_exp(exponent: Array) -> Array:
