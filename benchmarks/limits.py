@@ -177,8 +177,8 @@ def _case(case: dict[str, Any]) -> list[Json]:
     start = flow.start(problem.shape[1], SCALE)
     waiting = case | {"reference": limit(flow, problem, start, tolerance=TOLERANCE).weights}
     conics = [
-        Contender(f"CVXPY + Clarabel, {tolerance:g}", conic, case | {"tolerance": tolerance}, needs="cvxpy")
-        for tolerance in (1e-8, 1e-12)
+        Contender(f"CVXPY + Clarabel, {tolerance}", conic, case | {"tolerance": float(tolerance)}, needs="cvxpy")
+        for tolerance in ("1e-8", "1e-12")
         if case["depth"] == 2
     ]
     contenders = [

@@ -22,8 +22,8 @@ TOLERANCE = 1e-10  # of the residual, asked for and held to
 STATIONARY = 1e-8  # entries as small as the rounding of the measurements have fewer digits
 ATTAINABLE = 1e-7  # of a linear program's answers
 FOLLOWED = 29  # of the instances, each so many-th is followed: a step that meets all depths and kinds of matrices
-CONVERGED = 1e-18  # loss over that of w = 0 at which a flow counts as converged
-AGREED = 1e-4  # distance of the flow's end from the limit: the conditioning of A magnifies the residual that is left
+CONVERGED = 1e-14  # loss over that of w = 0 at which a flow counts as converged
+AGREED = 1e-3  # distance of the flow's end from the limit: the conditioning of A magnifies the residual that is left
 SHRUNK = 1e-3  # r / r_0 at which it counts as collapsed
 HORIZON, LEAP = 1e15, 1e3
 CAP = 20.0
@@ -78,7 +78,7 @@ def follow(index: int) -> Run:
     def run() -> np.ndarray | None:
         point, horizon = case.start, 1.0
         while horizon <= HORIZON:
-            path = integrate(flow, problem, point, horizon, rtol=1e-8, stop_loss=CONVERGED * zero)
+            path = integrate(flow, problem, point, horizon, rtol=1e-10, stop_loss=CONVERGED * zero)
             point = path.points[-1]
             if path.loss[-1] <= 2 * CONVERGED * zero:
                 return path.weights[-1]

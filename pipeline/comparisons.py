@@ -78,7 +78,7 @@ def all_times(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def limits(record: Json, figures: Figures) -> list[str]:
     parameters, size = record["parameters"], record["parameters"]["size"]
-    cases = {f"L = {case['depth']}, c = {case['ratio']:g}": found for case, found in by_case(record["results"])}
+    cases = {f"$L = {case['depth']}$, $c = {case['ratio']:g}$": found for case, found in by_case(record["results"])}
     panels = {title: dots(results, "wnlib limit") for title, results in cases.items()}
     figures["limits"] = plots.ratios(panels, "time / time of wnlib's limit")
     rows = [
@@ -144,6 +144,8 @@ def trajectories(record: Json, figures: Figures) -> list[str]:
             ]
     if panels:
         figures["accuracies"] = plots.ratios(panels, "time / time of wnlib's integrate")
+    capped = dict.fromkeys(result["contender"] for result in results if result["status"] == "capped")
+    never = [name for name in capped if name not in lines]
     rows = [
         [
             result["contender"],
@@ -158,7 +160,8 @@ def trajectories(record: Json, figures: Figures) -> list[str]:
 The flow of the first case above, to t = {parameters["t_end"]:g}: `integrate` in dual coordinates, all that it sets up
 included, and general solvers on the polar flow (r, u), the implicit ones with its Jacobian. The error is the largest
 along the path, against DOP853 at tolerance {number(parameters["reference"])}. The compilation of JAX is not in the
-times. A solver that took more than {parameters["cap"]:g} s was not tried at tighter tolerances."""
+times. A solver that took more than {parameters["cap"]:g} s was not tried at tighter
+tolerances{f": {listed(never)} took longer at every one" if never else ""}."""
     return [
         "## Trajectories",
         text,
@@ -184,7 +187,7 @@ def equal_accuracy(shown: bool) -> Iterator[str]:
 
 def descent(record: Json, figures: Figures) -> list[str]:
     parameters, size = record["parameters"], record["parameters"]["size"]
-    cases = {f"L = {case['depth']}, {case['method']}": found for case, found in by_case(record["results"])}
+    cases = {f"$L = {case['depth']}$, {case['method']}": found for case, found in by_case(record["results"])}
     panels = {title: dots(results, "wnlib descend") for title, results in cases.items()}
     figures["descent"] = plots.ratios(panels, "time / time of wnlib's descend")
     rows = [
@@ -221,14 +224,19 @@ JAX, compiled whole; and the two matrix products of every step alone. Their rati
 
 def growth(record: Json, figures: Figures) -> list[str]:
     parameters, results = record["parameters"], record["results"]
-    points: dict[str, list[list[float]]] = {}
+    first: dict[int, int] = {}  # of each N, the M through which lines are drawn
+    points: dict[tuple[str, bool], list[list[float]]] = {}
     for result in results:
+        n, m = result["case"]["n"], result["case"]["m"]
+        on_line = first.setdefault(n, m) == m
         if result["status"] == "done":
+            found = points.setdefault((result["contender"], on_line), [])
             memory = max(result.get("memory", np.nan) / MEBI, 0.1)
-            points.setdefault(result["contender"], []).append(
-                [result["case"]["n"], result["quartiles"]["median"], memory]
-            )
-    figures["growth"] = plots.growth({name: np.array(found).T for name, found in points.items()})
+            found.append([n, result["quartiles"]["median"], memory])
+    lines, beside = (
+        {name: np.array(found).T for (name, on), found in points.items() if on is line} for line in (True, False)
+    )
+    figures["growth"] = plots.growth(lines, beside)
     rows = [
         [
             f"{result['case']['n']:,}",
@@ -244,7 +252,8 @@ Each in a process of its own that holds the problem and its answer; memory is wh
 contender that took more than {parameters["cap"]:g} s was not tried on larger problems."""
     caption = f"""\
 Time and memory against N: limits to {number(parameters["tolerance"])}, trajectories to t = {parameters["t_end"]:g} at
-tolerance {number(parameters["rtol"])}, depth {parameters["depth"]}, ratio {parameters["ratio"]:g}; the table has M."""
+tolerance {number(parameters["rtol"])}, depth {parameters["depth"]}, ratio {parameters["ratio"]:g}. The
+table has M; where there are several of one N, lines go through the smallest, and the others are hollow."""
     alt = "Two panels with a line for each contender: seconds, and memory, against the number of weights."
     return [
         "## Growth",

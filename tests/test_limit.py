@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.linalg import null_space
 from scipy.optimize import minimize
 
 from wnlib import (
     CollapseError,
     GradientFlow,
     InfeasibleError,
+    LimitCurve,
     Polar,
     Problem,
     WeightNormFlow,
@@ -21,6 +23,7 @@ from wnlib import (
 )
 from wnlib.bounds import entropy_excess
 from wnlib.collapse import divergence_excludes_collapse
+from wnlib.ensemble import Ensemble
 
 PROBLEM = Problem.gaussian(6, 14, 2, seed=3)
 N = 14
@@ -181,3 +184,81 @@ def _point(weights, depth):
 
 def _two(first, second):
     return Polar.of(np.array([first.radius, second.radius]), np.array([first.direction, second.direction]))
+
+
+WILD = Ensemble(ratios=(0.1, 1000.0), scales=(0.1, 3.0), columns=(4, 24))
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_no_instance_fails_and_each_answer_is_the_minimiser(block):
+    """Ugly matrices, depths 1 to 6, ratios to 1000: stationarity is checked here from the returned point alone."""
+    for index in range(20 * block, 20 * (block + 1)):
+        case = WILD.case(index)
+        flow = case.plain if index % 4 == 3 else case.flow
+        try:
+            end = limit(flow, case.problem, case.start, tolerance=1e-11)
+        except CollapseError:
+            assert collapses(flow, case.problem, case.start)
+            continue
+        keep = end.attainable
+        assert _off_row_space(flow, case.problem.A[:, keep], case.start, end.point, keep) <= 1e-8, case
+
+
+def _off_row_space(flow, A, start, end, keep):
+    """The part of the change of m_L(z) in ker A, relative to the larger of the two, in a unit that cannot overflow."""
+    L = flow.depth
+    log_z = np.array([p.log_direction + flow.log_magnification(np.abs(p.radius)) for p in (start, end)])[:, keep]
+    if L == 2:
+        theta = log_z
+    else:
+        exponents = (1 if L == 1 else 2 - L) * log_z
+        signs = np.array([start.sign * np.ones(len(keep)), end.sign * np.ones(len(keep))])[:, keep]
+        theta = (signs if L == 1 else 1) * np.exp(exponents - exponents.max())
+    kernel = null_space(A)
+    return np.linalg.norm((theta[1] - theta[0]) @ kernel) / np.linalg.norm(theta, axis=1).max()
+
+
+def test_weights_that_no_interpolant_has_are_zero():
+    problem = Problem(np.array([[1.0, 1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 1.0, 0.0]]), np.array([1.0, 0.0]))
+    for flow in flows(2, 3):
+        end = limit(flow, problem, flow.start(5, 1.0))
+        assert end.attainable.tolist() == [True, True, False, False, True]
+        assert_allclose(end.weights, [1 / 3, 1 / 3, 0, 0, 1 / 3], atol=1e-12)
+
+
+def test_one_curve_serves_every_flow_and_scale():
+    curve = LimitCurve(PROBLEM, 3)
+    for flow, scale in [(f, s) for f in flows(3) for s in (0.5, 3.0, 1.0)]:
+        start = flow.start(N, scale)
+        end, fresh = curve.limit(flow, start), limit(flow, PROBLEM, start)
+        assert_allclose(end.weights, fresh.weights, atol=1e-10)
+        plain = GradientFlow(3)
+        same = limit(plain, PROBLEM, plain.start(N, float(np.exp(end.log_scale))))
+        assert_allclose(same.weights, end.weights, atol=1e-10)
+
+
+def test_a_curve_refuses_what_does_not_lie_on_it():
+    curve = LimitCurve(PROBLEM, 3)
+    with pytest.raises(ValueError, match="flow must have depth 3, got 2"):
+        curve.limit(GradientFlow(2), GradientFlow(2).start(N, 1.0))
+    with pytest.raises(ValueError, match="start must have the direction of the curve"):
+        curve.limit(GradientFlow(3), GradientFlow(3).start(N, 1.0, np.arange(1.0, N + 1)))
+
+
+def test_at_depth_1_the_radius_may_end_with_the_other_sign():
+    """Against the force, from a small start: r changes its sign, and the primal flow confirms it."""
+    problem = Problem(np.array([[1.0, 0.5, 0.2]]), np.array([1.0]))
+    flow = WeightNormFlow(1, 0.2)
+    start = flow.start(3, 0.1, [-1.0, 0.3, 0.4])
+    end = limit(flow, problem, start)
+    followed = integrate(flow, problem, start, 200.0, rtol=1e-11, coordinates="primal")
+    assert end.radius < 0
+    assert followed.radius[-1] < 0
+    assert_allclose(end.weights, followed.weights[-1], atol=1e-8)
+
+
+def test_a_start_that_spans_many_orders_of_magnitude():
+    direction = np.geomspace(1e-6, 1, N)
+    for flow in flows(2, 3, 5):
+        end = limit(flow, PROBLEM, flow.start(N, 0.8, direction), tolerance=1e-11)
+        assert end.kkt <= 1e-9

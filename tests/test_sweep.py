@@ -277,7 +277,8 @@ def test_results_are_gathered_in_the_grid_order(specification: Path) -> None:
         with pytest.raises(ResultsError, match="tasks are missing"):
             results.gather()
         results.compute(task)
-    found = parse(results.gather())
+    found = results.gather()
+    assert parse(results.cells) == found
     assert found == sorted(found, key=lambda cell: cell.place)
     assert len(found) == SWEEP.size
     assert results.missing() == []

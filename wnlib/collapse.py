@@ -20,7 +20,7 @@ from wnlib.problem import Problem
 from wnlib.trajectory import IntegrationError
 
 RTOL = 1e-9
-HORIZON = 1e12  # of the clock s, in units of the start's own
+HORIZON = 1e12  # of the clock s, in which the force at w = 0 turns the direction in a time of about 1
 
 
 class CollapseError(RuntimeError):
@@ -81,7 +81,8 @@ def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar, loss
 
     shrunk.terminal = escaped.terminal = True  # type: ignore[attr-defined]
     state = np.append(1.0, start.log_direction)
-    unit = 1 / float(np.abs(velocity(0.0, state)).max())
+    unit = 1 / float(np.abs(problem.A.T @ problem.y).max())
+    first = 1e-3 / (1 + unit * abs(float(velocity(0.0, state)[0])))
     result = solve_ivp(
         lambda s, state: unit * velocity(s, state),
         (0.0, HORIZON),
@@ -90,7 +91,7 @@ def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar, loss
         events=[shrunk, escaped],
         rtol=RTOL,
         atol=RTOL,
-        first_step=1e-3,
+        first_step=first,
     )
     if result.status != 1:
         raise IntegrationError(

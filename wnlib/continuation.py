@@ -139,7 +139,7 @@ class Continuation:
             value += slope * float(share @ self._everywhere(correction))
             remaining = -value / (slope * float(share @ everywhere) - 1)
             still = float(weights @ np.abs(everywhere)) * self.depth <= STILL * float(weights.sum())
-            fits = error <= 1e-12 * linalg.norm(self.target)
+            fits = error <= max(1e-12 * linalg.norm(self.target), 100 * EPS * linalg.norm(weights))
             if fits and still:
                 if settling < SETTLING and self._move(correction):
                     settling += 1

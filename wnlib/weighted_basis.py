@@ -22,6 +22,7 @@ ROUNDING = 1e-13  # entries of T below this are rounding errors of zero
 GROWTH = 10.0  # an entry of G above this calls for an exchange
 EXPONENT = 300.0  # of the exponentials that are formed: 1e130, whose square is finite
 CHUNK = 4096  # rows of T at a time
+LIGHTEST = -20.0  # in the choice of a basis: lighter, a column would count less than the rounding error of another
 EXCHANGES = 8  # as many at once are cheaper than a new factorisation
 
 
@@ -43,22 +44,18 @@ class WeightedBasis:
 
     def update(self, log_weights: Array) -> Array:
         r"""Exchange columns until no entry of G is large for D = exp(2 log_weights); return G, 0 in the rows of B."""
+        chosen_anew = False
         while True:
             G = self._scaled(log_weights)
-            height = np.maximum(G.max(axis=1), -G.min(axis=1))
-            tall = np.flatnonzero(height > GROWTH)
-            if tall.size == 0:
+            tall = np.count_nonzero(np.maximum(G.max(axis=1), -G.min(axis=1)) > GROWTH)
+            if tall == 0:
                 return G
-            if tall.size > EXCHANGES:
-                before = self.columns
+            if tall > EXCHANGES and not chosen_anew:
                 self._choose(log_weights)
-                if not np.array_equal(before, self.columns):
-                    continue
-                G = self._scaled(log_weights)
-                if not np.abs(G).max() > GROWTH:
-                    return G
-            i, j = np.unravel_index(np.abs(G).argmax(), G.shape)
-            self._exchange(int(i), int(j))
+                chosen_anew = True
+            else:  # each makes the volume larger, so that this ends
+                i, j = np.unravel_index(np.abs(G).argmax(), G.shape)
+                self._exchange(int(i), int(j))
 
     def times_ratios(self, log_sizes: Array) -> Array:
         """T_ij s_i / s_j, shape (N, rank), for sizes s given by their logarithms (N,); bounded by e^300 where T is."""
@@ -86,7 +83,7 @@ class WeightedBasis:
         """By QR with pivoting among the heaviest columns."""
         n, rank = self.rows.shape
         heaviest = np.argsort(-log_weights, kind="stable")
-        weights = np.exp(np.maximum(log_weights - log_weights.max(), -EXPONENT))
+        weights = np.exp(np.maximum(log_weights - log_weights.max(), LIGHTEST))
         size = min(n, 4 * rank)
         while True:
             candidates = heaviest[:size]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -72,14 +73,23 @@ def work_precision(lines: Mapping[str, Array]) -> Figure:
     return figure
 
 
-def growth(lines: Mapping[str, Array]) -> Figure:
-    """Seconds and MiB of each contender against N: lines (3, K) of N, seconds and MiB."""
+def growth(lines: Mapping[str, Array], beside: Mapping[str, Array]) -> Figure:
+    """Seconds and MiB of each contender against N: rows N, seconds, MiB of arrays (3, K). Hollow dots for `beside`."""
     with styled():
         figure, (above, below) = plt.subplots(2, 1, figsize=(4.8, 6.6), sharex=True)
         for (name, (size, seconds, memory)), (color, marker, line) in zip(lines.items(), LOOKS, strict=False):
-            look = {"color": color, "marker": marker, "linestyle": line, "markersize": 5}
+            look: dict[str, Any] = {"color": color, "marker": marker, "linestyle": line, "markersize": 5}
             above.loglog(size, seconds, label=name, **look)
             below.loglog(size, memory, **look)
+            if name in beside:
+                hollow: dict[str, Any] = {
+                    "color": color,
+                    "marker": marker,
+                    "linestyle": "none",
+                    "markerfacecolor": "white",
+                }
+                above.loglog(beside[name][0], beside[name][1], **hollow)
+                below.loglog(beside[name][0], beside[name][2], **hollow)
         above.set_ylabel("seconds")
         below.set(xlabel="number of weights $N$", ylabel="memory beyond the problem, MiB")
         figure.legend(loc="outside lower center", ncols=1)

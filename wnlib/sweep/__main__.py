@@ -11,7 +11,7 @@ from pathlib import Path
 from wnlib import _checks as check
 from wnlib.sweep.cells import Task, tasks
 from wnlib.sweep.parallel import completed
-from wnlib.sweep.results import OUT, Results, ResultsError, parse
+from wnlib.sweep.results import OUT, Results, ResultsError
 
 # The processes share the cores, and the order of a sum must not depend on their number.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -70,8 +70,8 @@ def main(given: Sequence[str] | None = None) -> int:
             print("Some tasks were not computed; the same command tries them again.", file=sys.stderr)
             return 1
         if options.tasks is None:
-            path = results.gather()
-            print(f"{path}: {counted([cell.status for cell in parse(path)])}")
+            statuses = [cell.status for cell in results.gather()]
+            print(f"{results.cells}: {counted(statuses)}")
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on from here.", file=sys.stderr)
         return 130

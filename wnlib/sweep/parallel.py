@@ -1,5 +1,6 @@
 """Work done by several processes, of which any may die."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -12,6 +13,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+
 Outcomes = Generator[tuple[Item, Result | BaseException], None, None]
 
 
@@ -23,7 +26,10 @@ def completed(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) 
     """
     waiting = deque(items)
     while waiting:
-        for suspect in (yield from _pooled(work, waiting, jobs)):
+        suspects = yield from _pooled(work, waiting, jobs)
+        if suspects:
+            log.warning("a worker died; again, each on its own: %s", ", ".join(map(str, suspects)))
+        for suspect in suspects:
             for guilty in (yield from _pooled(work, deque([suspect]), 1)):
                 yield guilty, BrokenProcessPool("its worker died twice")
 
@@ -43,11 +49,12 @@ def _pooled(
                     waiting.popleft()
             except BrokenProcessPool:
                 return list(running.values())
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            done = wait(running, return_when=FIRST_COMPLETED).done
+            for future in done:
                 error = future.exception()
                 if not isinstance(error, BrokenProcessPool):
                     yield running.pop(future), error or future.result()
-            if any(future.done() for future in running):
+            if done & running.keys():
                 return list(running.values())
     return []
 

@@ -66,8 +66,8 @@ class Results:
         write(self.path(task), table(cells))
         return [cell.status for cell in cells]
 
-    def gather(self) -> Path:
-        """Write all cells to one file, sorted by their place in the grid. Raises ResultsError."""
+    def gather(self) -> list[Cell]:
+        """All cells, sorted by their place in the grid, which are also written to one file. Raises ResultsError."""
         if missing := self.missing():
             raise ResultsError(f"{len(missing)} tasks are missing, the first is {missing[0]}")
         cells = [cell for task in tasks(self.sweep) for cell in parse(self.path(task))]
@@ -76,7 +76,7 @@ class Results:
             raise ResultsError(f"{self.folder}: {len(cells)} cells instead of {self.sweep.size}")
         write(self.folder / "sweep.json", _text(provenance(self.sweep)))
         write(self.cells, table(cells))
-        return self.cells
+        return cells
 
 
 def provenance(sweep: Sweep) -> dict[str, Any]:
