@@ -5,10 +5,13 @@
 
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
-CHAPTERS = sorted(path.stem for path in Path("notebooks").glob("*.ipynb"))
+CONTENTS = re.findall(r"\b(notebooks|gallery)/(\w+)", Path("_toc.yml").read_text(encoding="utf-8"))
+CHAPTERS = [name for folder, name in CONTENTS if folder == "notebooks"]
+GALLERY = ["_build/gallery"] if ("gallery", "index") in CONTENTS else []
 BENCHMARKS = sorted(str(path) for path in Path("benchmarks/records").glob("*.json"))
 THEOREMS = sorted(path.stem for path in Path("wnlib/theorems").glob("[!_]*.py"))
 
@@ -31,6 +34,7 @@ rule site:
         expand("_build/executed/{chapter}.ipynb", chapter=CHAPTERS),
         ["_build/theorems"] if THEOREMS else [],
         ["_build/benchmarks"] if BENCHMARKS else [],
+        GALLERY,
         files("book"),
         "_config.yml",
         "_toc.yml",
@@ -53,6 +57,7 @@ rule execute:
     input:
         "_build/prepared/{chapter}.ipynb",
         files("wnlib", "*.py"),
+        files("wnlib/experiments/records"),
         "requirements.lock",
         "pipeline/execute.py",
         "pipeline/notebooks.py",
@@ -104,6 +109,19 @@ rule pages:
         "theorems: writing their pages"
     shell:
         "{sys.executable:q} -m pipeline.environment pipeline.theorems {CHAPTERS:q}"
+
+
+rule gallery:
+    input:
+        expand("_build/executed/{chapter}.ipynb", chapter=CHAPTERS),
+        "pipeline/gallery.py",
+        "_toc.yml",
+    output:
+        directory("_build/gallery"),
+    message:
+        "gallery: gathering the figures"
+    shell:
+        "{sys.executable:q} -m pipeline.gallery {CHAPTERS:q}"
 
 
 rule benchmarks:

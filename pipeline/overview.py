@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.abstract import Found, abstract
 from pipeline.graph import Node, graph
 from pipeline.markdown import GLYPHS, STYLES, badge, line, link, listed, table
 from pipeline.pages import Entry, strength
@@ -75,7 +76,7 @@ def index(entries: Entries) -> str:
     )
 
 
-def claims(entries: Entries) -> str:
+def claims(entries: Entries, evidence: Sequence[Found]) -> str:
     body = (
         [
             f"{link(entry.theorem)}<br>{badge(entry.status)}<br>{entry.theorem.kind.value}. {strength(entry)}",
@@ -84,7 +85,8 @@ def claims(entries: Entries) -> str:
         ]
         for entry in entries.values()
     )
-    return "\n\n".join(["# Claims", CLAIMS, table(["theorem", "what is claimed", "by whom"], body, "stacked")]) + "\n"
+    theorems = ["## The theorems", CLAIMS, table(["theorem", "what is claimed", "by whom"], body, "stacked")]
+    return "\n\n".join(["# Claims", *abstract(evidence), *theorems]) + "\n"
 
 
 def assumptions(entries: Entries) -> str:

@@ -20,7 +20,7 @@ from pipeline.environment import ENVIRONMENT
 
 BUILD = Path("_build")
 STAGE = BUILD / "stage"
-LEDGER, THEOREMS, BENCHMARKS = BUILD / "ledger.json", BUILD / "theorems", BUILD / "benchmarks"
+LEDGER, THEOREMS = BUILD / "ledger.json", BUILD / "theorems"
 
 
 def stage(names: list[str]) -> None:
@@ -34,8 +34,9 @@ def stage(names: list[str]) -> None:
     if THEOREMS.exists():
         shutil.copytree(THEOREMS, STAGE / "theorems")
         contents = with_theorems(contents)
-    if BENCHMARKS.exists():
-        shutil.copytree(BENCHMARKS, STAGE / "benchmarks")
+    for pages in ("benchmarks", "gallery"):
+        if (BUILD / pages).exists():
+            shutil.copytree(BUILD / pages, STAGE / pages)
     (STAGE / "_toc.yml").write_text(contents, encoding="utf-8")
 
 

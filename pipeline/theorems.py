@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pipeline.abstract import told
 from pipeline.notebooks import Notebook, read, write_text
 from pipeline.overview import assumptions, claims, counts, index
 from pipeline.pages import Entry, page, proof, quoted
@@ -22,14 +23,14 @@ LEDGER, PAGES = BUILD / "ledger.json", BUILD / "theorems"
 def entries(chapters: Mapping[str, Notebook]) -> dict[str, Entry]:
     """The theorems in the ledger's order, each with its surroundings."""
     records = json.loads(LEDGER.read_text(encoding="utf-8"))["theorems"]
-    told = {chapter: set(shown(notebook)) for chapter, notebook in chapters.items()}
+    quoting = {chapter: set(shown(notebook)) for chapter, notebook in chapters.items()}
     return {
         record["name"]: Entry(
             theorem(record["name"]),
             record,
             [theorem(used) for used in record["uses"]],
             [theorem(other["name"]) for other in records if record["name"] in other["uses"]],
-            [chapter for chapter, names in told.items() if record["name"] in names],
+            [chapter for chapter, names in quoting.items() if record["name"] in names],
         )
         for record in records
     }
@@ -44,13 +45,15 @@ def shown(notebook: Notebook) -> Iterator[str]:
 
 
 def main(chapters: Sequence[str]) -> None:
-    found = entries({name: read(BUILD / "executed" / f"{name}.ipynb") for name in chapters})
+    notebooks = {name: read(BUILD / "executed" / f"{name}.ipynb") for name in chapters}
+    found = entries(notebooks)
     for name, entry in found.items():
         write_text(PAGES / f"{name}.md", page(entry))
         write_text(PAGES / "quoted" / f"{name}.statement.md", quoted(entry))
         write_text(PAGES / "quoted" / f"{name}.proof.md", proof(entry.theorem))
         write_text(PAGES / "source" / f"{name}.py", Path("wnlib", "theorems", f"{name}.py").read_text(encoding="utf-8"))
-    for write_page in (index, claims, assumptions, counts):
+    write_text(PAGES / "claims.md", claims(found, told(notebooks)))
+    for write_page in (index, assumptions, counts):
         write_text(PAGES / f"{write_page.__name__}.md", write_page(found))
 
 

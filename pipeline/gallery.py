@@ -1,0 +1,77 @@
+"""The gallery: every figure of the chapters on one page, from the executed notebooks: ``python -m pipeline.gallery``.
+
+Writes ``_build/gallery``: the page and the figures. The arguments are the chapters, in the order of the page.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.notebooks import Notebook, read, write_text
+
+BUILD = Path("_build")
+PAGE = BUILD / "gallery"
+INTRODUCTION = "Every figure of the chapters, in their order; each leads to the place where it is made and explained."
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure: its name, its chapter, that one's title, the image and its alternative text."""
+
+    name: str
+    chapter: str
+    title: str
+    svg: str
+    alt: str
+
+
+def pictures(chapters: Mapping[str, Notebook]) -> Iterator[Picture]:
+    """The figures of executed notebooks; a cell that shows one has its image first and its named caption next."""
+    for chapter, notebook in chapters.items():
+        head = text(next(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown"))
+        title = head.splitlines()[0].lstrip("# ")
+        for cell in notebook["cells"]:
+            outputs = cell.get("outputs", [])
+            names = [output["metadata"]["figure"] for output in outputs if "figure" in output.get("metadata", {})]
+            images = [output["data"] for output in outputs if "image/svg+xml" in output.get("data", {})]
+            for name, data in zip(names, images, strict=True):
+                yield Picture(name, chapter, title, text(data["image/svg+xml"]), text(data["text/plain"]))
+
+
+def text(source: str | list[str]) -> str:
+    """The notebook format stores a text whole or as a list of lines."""
+    return source if isinstance(source, str) else "".join(source)
+
+
+def page(found: Sequence[Picture]) -> str:
+    """The page as MyST Markdown, a grid of cards for each chapter."""
+    parts = ["# Gallery", INTRODUCTION]
+    for chapter in dict.fromkeys(picture.chapter for picture in found):
+        cards = [picture for picture in found if picture.chapter == chapter]
+        body = "\n\n".join(map(card, cards))
+        parts += [f"## {cards[0].title}", f"::::{{grid}} 1 2 2 3\n:gutter: 3\n\n{body}\n::::"]
+    return "\n\n".join(parts) + "\n"
+
+
+def card(picture: Picture) -> str:
+    alt = re.sub(r"\s+", " ", picture.alt).strip()
+    return (
+        f":::{{grid-item-card}}\n:link: {picture.name}\n:link-type: ref\n:link-alt: {alt}\n"
+        f":class-card: picture\n:img-top: {picture.name}.svg\n:img-alt: {alt}\n\n"
+        f"{{numref}}`{picture.name}`\n:::"
+    )
+
+
+def main(names: Sequence[str]) -> None:
+    found = list(pictures({name: read(BUILD / "executed" / f"{name}.ipynb") for name in names}))
+    write_text(PAGE / "index.md", page(found))
+    for picture in found:
+        write_text(PAGE / f"{picture.name}.svg", picture.svg)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
