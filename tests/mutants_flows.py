@@ -19,7 +19,9 @@ MUTANTS = [
     Mutant(
         "invariants", "flows.py", "return 0.5 * self.ratio * radius**2", "return self.ratio * radius**2", "constant"
     ),
-    Mutant("invariants", "problem.py", "return linalg.orth(self.A.T)", "return linalg.orth(self.A.T)[:, 1:]", "index"),
+    Mutant(
+        "invariants", "problem.py", "np.ascontiguousarray(Q[:, :rank])", "np.ascontiguousarray(Q[:, 1:rank])", "index"
+    ),
     Mutant("schedules", "flows.py", "self.radial_schedule(t)\n", "self.angular_schedule(t)\n", "index"),
     Mutant("schedules", "flows.py", "* np.exp((L - 2) * log_u) - along)", "* np.exp((L - 2) * log_u) + along)", "sign"),
     Mutant("schedules", "symbolic.py", "sp.exp((2 - depth) * log_mag", "sp.exp((1 - depth) * log_mag", "exponent"),

@@ -57,24 +57,12 @@ MUTANTS = [
     Mutant(
         "convergence",
         "limit.py",
-        "return self.theta_0 + self.R @ mu",
-        "return 1.1 * self.theta_0 + self.R @ mu",
+        "return magnified - float(",
+        "return 1.1 * magnified - float(",
         "constant",
     ),
-    Mutant(
-        "convergence",
-        "flows.py",
-        "return np.sqrt(2 * log_magnification / self.ratio)",
-        "return np.sqrt(log_magnification / self.ratio)",
-        "constant",
-    ),
-    Mutant(
-        "convergence",
-        "geometry.py",
-        "log_z = -np.log(-(L - 2) * theta) / (L - 2)",
-        "log_z = -np.log(-(L - 2) * theta) / (L - 1)",
-        "index",
-    ),
+    Mutant("convergence", "limit.py", ") + log_r - log_scale, 1 -", ") - log_r - log_scale, 1 -", "sign"),
+    Mutant("convergence", "continuation.py", "+ units) / (2 - L)", "+ units) / (1 - L)", "index"),
     Mutant(
         "convergence",
         "flows.py",

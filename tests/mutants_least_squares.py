@@ -23,15 +23,8 @@ MUTANTS = [
     Mutant(
         "perpendicular",
         "limit.py",
-        "return self.theta_0 + self.R @ mu",
-        "return 1.1 * self.theta_0 + self.R @ mu",
-        "constant",
-    ),
-    Mutant(
-        "perpendicular",
-        "flows.py",
-        "np.sqrt(2 * log_magnification / self.ratio)",
-        "np.sqrt(1.9 * log_magnification / self.ratio)",
+        "x = least + sign * np.exp(log_scale) * across",
+        "x = least + 1.1 * sign * np.exp(log_scale) * across",
         "constant",
     ),
     Mutant(
@@ -48,19 +41,12 @@ MUTANTS = [
         "d_basis = c * rate * r * norm * (self.A_basis.T @ residual) - 0.5 * d_s * v_basis",
         "constant",
     ),
-    Mutant("minimum_norm", "geometry.py", "return point.sign * np.exp(log_z)", "return np.exp(log_z)", "sign"),
+    Mutant("minimum_norm", "limit.py", ") + log_r - log_scale, 1 -", ") - log_r - log_scale, 1 -", "sign"),
     Mutant(
         "minimum_norm",
         "limit.py",
-        "return self.theta_0 + self.R @ mu",
-        "return 0.9 * self.theta_0 + self.R @ mu",
-        "constant",
-    ),
-    Mutant(
-        "minimum_norm",
-        "flows.py",
-        "np.sqrt(2 * log_magnification / self.ratio)",
-        "np.sqrt(1.9 * log_magnification / self.ratio)",
-        "constant",
+        "np.logaddexp(2 * log_least, 2 * log_across)",
+        "np.logaddexp(log_least, log_across)",
+        "exponent",
     ),
 ]

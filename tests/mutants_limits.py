@@ -6,8 +6,8 @@ MUTANTS = [
     Mutant(
         "implicit_bias",
         "limit.py",
-        "return self.theta_0 + self.R @ mu",
-        "return 0.9 * self.theta_0 + self.R @ mu",
+        "return magnified - float(",
+        "return 0.9 * magnified - float(",
         "constant",
     ),
     Mutant(
@@ -49,8 +49,8 @@ MUTANTS = [
     Mutant(
         "mass_bound",
         "limit.py",
-        "return self.theta_0 + self.R @ mu",
-        "return 0.9 * self.theta_0 + self.R @ mu",
+        "return magnified - float(",
+        "return 0.9 * magnified - float(",
         "constant",
     ),
     Mutant(
@@ -156,8 +156,8 @@ MUTANTS = [
         "window",
         "flows.py",
         "return 0.5 * self.ratio * radius**2",
-        "return 0.5 * self.ratio * (radius - 0.2) ** 2",
-        "constant",
+        "return -0.5 * self.ratio * radius**2",
+        "sign",
     ),
     Mutant(
         "window",
@@ -166,9 +166,7 @@ MUTANTS = [
         "return np.sqrt(np.sum(np.abs(weights) ** (1 / depth), axis=-1))",
         "exponent",
     ),
-    Mutant(
-        "window", "limit.py", "return self.theta_0 + self.R @ mu", "return 0.5 * self.theta_0 + self.R @ mu", "constant"
-    ),
+    Mutant("window", "limit.py", "return magnified - float(", "return 0.5 * magnified - float(", "constant"),
     Mutant(
         "sparser_in_the_window",
         "flows.py",
@@ -178,9 +176,9 @@ MUTANTS = [
     ),
     Mutant(
         "sparser_in_the_window",
-        "flows.py",
-        "return np.exp(log_magnification)",
-        "return np.exp(-log_magnification)",
+        "limit.py",
+        "return log_r0 - log_scale, 0.0",
+        "return -log_r0 - log_scale, 0.0",
         "sign",
     ),
     Mutant(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import Radau
 from strategies import FLOWS, error, name, start
 
 import wnlib.trajectory
@@ -95,7 +96,8 @@ UNREACHABLE = Problem([[1.0, 2.0, 0.0], [0.0, 0.0, 1.0]], [-3.0, 4.0])
 def test_no_nonnegative_interpolant_is_said_before_any_work(
     solve: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wnlib.trajectory, "solve_ivp", None)
+    for solver in ("LSODA", "DOP853"):
+        monkeypatch.setattr(wnlib.trajectory, solver, None)
     monkeypatch.setattr(wnlib.problem.optimize, "linprog", None)
     with pytest.raises(InfeasibleError, match=r"y must have a nonnegative interpolant .* residual 3 \(relative 0.6\)"):
         solve()
@@ -312,7 +314,17 @@ def test_large_parameters_agree_where_both_coordinates_reach(depth: int) -> None
     assert error(primal.weights[-1], primal.weights[0]) >= 1e-3
 
 
-def test_a_solver_that_gives_up_raises_and_warns_of_nothing_else():
+def test_where_the_multistep_solver_gives_up_another_goes_on():
     problem, flow = Problem.gaussian(24, 60, 3, seed=0), GradientFlow(5)
-    with pytest.raises(IntegrationError, match="no solution past t = "):
+    assert integrate(flow, problem, flow.start(60, 1e-3), 1e16, rtol=1e-7).loss[-1] <= 1e-20
+
+
+def test_a_solver_that_gives_up_raises_and_warns_of_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    class GivingUp(Radau):
+        def _step_impl(self) -> tuple[bool, str]:
+            return False, "no more"
+
+    monkeypatch.setattr(wnlib.trajectory, "Radau", GivingUp)
+    problem, flow = Problem.gaussian(24, 60, 3, seed=0), GradientFlow(5)
+    with pytest.raises(IntegrationError, match=r"no solution past t = .* of 1e\+16: no more"):
         integrate(flow, problem, flow.start(60, 1e-3), 1e16, rtol=1e-7)

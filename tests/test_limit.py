@@ -258,7 +258,17 @@ def test_at_depth_1_the_radius_may_end_with_the_other_sign():
 
 
 def test_a_start_that_spans_many_orders_of_magnitude():
-    direction = np.geomspace(1e-6, 1, N)
+    direction = np.geomspace(1, 1e-6, N)
     for flow in flows(2, 3, 5):
         end = limit(flow, PROBLEM, flow.start(N, 0.8, direction), tolerance=1e-11)
         assert end.kkt <= 1e-9
+
+
+def test_a_start_at_one_entry_that_pulls_backwards_collapses():
+    flow, direction = WeightNormFlow(3, 0.5), np.geomspace(1e-6, 1, N)
+    start = flow.start(N, 0.8, direction)
+    assert PROBLEM.y @ PROBLEM.A[:, -1] < 0
+    with pytest.raises(CollapseError):
+        limit(flow, PROBLEM, start)
+    followed = integrate(flow, PROBLEM, start, 1e3, coordinates="primal")
+    assert followed.radius[-1] < 0.1 * followed.radius[0]

@@ -17,23 +17,35 @@ from packaging.requirements import Requirement
 from pipeline import bootstrap
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK = (ROOT / "requirements.lock").read_text()
-PINS = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", LOCK, re.MULTILINE))
+LOCK, BENCH_LOCK = ((ROOT / name).read_text() for name in ("requirements.lock", "requirements-bench.lock"))
+PINS, BENCH_PINS = (dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE)) for lock in (LOCK, BENCH_LOCK))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def test_lock_has_everything_asked_for() -> None:
-    asked = sum(PROJECT["optional-dependencies"].values(), PROJECT["dependencies"])
-    for requirement in map(Requirement, asked):
-        assert requirement.specifier.contains(PINS[requirement.name]), requirement
+def test_locks_have_everything_asked_for_but_pytorch() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert set(extras) == {"book", "test", "bench", "torch"}
+    for pins, asked in (
+        (PINS, [*PROJECT["dependencies"], *extras["book"], *extras["test"]]),
+        (BENCH_PINS, [*PROJECT["dependencies"], *extras["bench"]]),
+    ):
+        for requirement in map(Requirement, asked):
+            assert requirement.specifier.contains(pins[requirement.name]), requirement
 
 
-def test_lock_is_one_version_of_each_with_hashes_and_nothing_local() -> None:
-    names = re.findall(r"^(\S+)==", LOCK, re.MULTILINE)
+def test_locks_agree_and_the_makefile_names_the_same_pytorch() -> None:
+    assert {name: pin for name, pin in BENCH_PINS.items() if PINS.get(name, pin) != pin} == {}
+    [torch] = PROJECT["optional-dependencies"]["torch"]
+    assert f"TORCH ?= {torch}" in (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("lock", [LOCK, BENCH_LOCK], ids=["main", "bench"])
+def test_a_lock_is_one_version_of_each_with_hashes_and_nothing_local(lock: str) -> None:
+    names = re.findall(r"^(\S+)==", lock, re.MULTILINE)
     assert {name for name, count in Counter(names).items() if count > 1} == set()
-    blocks = re.split(r"^(?=\S+==)", LOCK, flags=re.MULTILINE)[1:]
+    blocks = re.split(r"^(?=\S+==)", lock, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in block for block in blocks)
-    assert not re.search(r"://|file:|--(extra-)?index|--find-links", LOCK)
+    assert not re.search(r"://|file:|--(extra-)?index|--find-links", lock)
 
 
 def test_conda_environment_reads_the_lock() -> None:
