@@ -15,7 +15,7 @@ RUN = $(BIN)/python -m pipeline.environment
 
 export PARAMS
 
-.PHONY: help book ledger test outputs bench serve lock clean .venv
+.PHONY: help book ledger test outputs records torch bench serve lock clean .venv
 
 help:
 	@echo "make book      execute the notebooks and build the site to _build/html"
@@ -45,6 +45,12 @@ test: .venv
 outputs: .venv
 	@PARAMS= $(BIN)/python -m pipeline.build executed
 	@$(BIN)/python -m pipeline.outputs
+
+records: .venv
+	@$(RUN) wnlib.records $(ONLY) --jobs $(WORKERS)
+
+torch: .venv
+	@$(BIN)/python -m pip install --quiet --no-input $(TORCH)
 
 bench: .venv-bench/installed
 	@.venv-bench/bin/python -m benchmarks --threads $(THREADS) $(ONLY)

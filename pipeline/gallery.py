@@ -5,12 +5,12 @@ Writes ``_build/gallery``: the page and the figures. The arguments are the chapt
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.markdown import directive, line
 from pipeline.notebooks import Notebook, read, write_text
 
 BUILD = Path("_build")
@@ -48,21 +48,19 @@ def text(source: str | list[str]) -> str:
 
 
 def page(found: Sequence[Picture]) -> str:
-    """The page as MyST Markdown, a grid of cards for each chapter."""
+    """The page as MyST Markdown: the figures of each chapter side by side."""
     parts = ["# Gallery", INTRODUCTION]
     for chapter in dict.fromkeys(picture.chapter for picture in found):
-        cards = [picture for picture in found if picture.chapter == chapter]
-        body = "\n\n".join(map(card, cards))
-        parts += [f"## {cards[0].title}", f"::::{{grid}} 1 2 2 3\n:gutter: 3\n\n{body}\n::::"]
+        shown = [picture for picture in found if picture.chapter == chapter]
+        items = [directive("grid-item", "", framed(picture)) for picture in shown]
+        parts += [f"## {shown[0].title}", directive("grid", "1 1 2 2", "\n\n".join(items), "gutter: 3")]
     return "\n\n".join(parts) + "\n"
 
 
-def card(picture: Picture) -> str:
-    alt = re.sub(r"\s+", " ", picture.alt).strip()
-    return (
-        f":::{{grid-item-card}}\n:link: {picture.name}\n:link-type: ref\n:link-alt: {alt}\n"
-        f":class-card: picture\n:img-top: {picture.name}.svg\n:img-alt: {alt}\n\n"
-        f"{{numref}}`{picture.name}`\n:::"
+def framed(picture: Picture) -> str:
+    """The figure, with a link to its place for a caption; the style sheet hides a second number."""
+    return directive(
+        "figure", f"{picture.name}.svg", f"{{numref}}`{picture.name}`", f"alt: {line(picture.alt)}", "figclass: gallery"
     )
 
 

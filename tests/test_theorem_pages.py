@@ -201,7 +201,9 @@ def test_counts_are_sums(identity: Entry, upper: Entry) -> None:
 
 
 def test_claims_say_what_by_whom_and_how_far(identity: Entry, upper: Entry) -> None:
-    rows = [row for row in claims({"magnification": identity, "other": upper}).splitlines() if row.startswith("| {prf")]
+    rows = [
+        row for row in claims({"magnification": identity, "other": upper}, []).splitlines() if row.startswith("| {prf")
+    ]
     assert len(rows) == 2
     assert "[✓ verified]{.status .verified}<br>identity. Margin" in rows[0]
     assert "upper bound. Bound / measured: median 1.8, from 1.3 to 4." in rows[1]
