@@ -8,6 +8,7 @@ tolerances; times are then compared at one accuracy, each solver's being that of
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -17,6 +18,8 @@ from benchmarks.instances import SCALE, SIZE, distance, matrix
 from benchmarks.record import Json, result, save
 from wnlib import Problem, WeightNormFlow, integrate
 from wnlib._checks import Array
+from wnlib.charts import dual_chart
+from wnlib.charts.logarithmic import LogWeightNormChart
 
 CASE = {"depth": 2, "ratio": 10.0}
 T_END = 100.0
@@ -24,7 +27,7 @@ TIMES = np.geomspace(1e-2, T_END, 25)
 TOLERANCES = (1e-4, 1e-6, 1e-8, 1e-10)
 ABSOLUTE = 1e-3  # absolute over relative tolerance: entries of u start at 0.03
 REFERENCE = 1e-13
-OURS = "wnlib, dual"
+OURS, PRODUCTS = "wnlib, dual", "its products alone"
 EXPLICIT, IMPLICIT = ("RK45", "DOP853"), ("LSODA", "Radau", "BDF")
 DIFFRAX = ("Tsit5", "Dopri8", "Kvaerno5")
 ROUNDS, CAP, SHARE = 7, 40.0, 6.0
@@ -97,6 +100,24 @@ def ours(depth: int, ratio: float, tolerance: float) -> Run:
     return lambda: integrate(flow, Problem(A, y), start, T_END, rtol=tolerance).at(TIMES).weights
 
 
+def products(depth: int, ratio: float, tolerance: float) -> Run:
+    """The matrix products of as many evaluations of the dual field as `integrate` takes, and nothing else."""
+    A, y = matrix(SIZE)
+    problem, flow = Problem(A, y), WeightNormFlow(depth, ratio)
+    start = flow.start(A.shape[1], SCALE)
+    with patch.object(LogWeightNormChart, "velocity", autospec=True, side_effect=LogWeightNormChart.velocity) as field:
+        integrate(flow, problem, start, T_END, rtol=tolerance)
+    chart = dual_chart(flow, problem, start)
+    state, weights = chart.encode()[2:], start.weights(depth)
+
+    def run() -> None:
+        for _ in range(field.call_count):
+            chart.T @ state
+            chart.A_basis.T @ (A @ weights)
+
+    return run
+
+
 def scipy_solver(depth: int, ratio: float, tolerance: float, method: str, jacobian: bool) -> Run:
     flow = PolarFlow(depth, ratio)
     return lambda: flow.solve(method, tolerance, jacobian)
@@ -148,7 +169,10 @@ def diffrax_solver(depth: int, ratio: float, tolerance: float, method: str) -> t
 
 def main() -> None:
     reference = PolarFlow(**CASE).solve("DOP853", REFERENCE, jacobian=False)
-    contenders: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [(OURS, ours, {}, "numpy")]
+    contenders: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
+        (OURS, ours, {}, "numpy"),
+        (PRODUCTS, products, {}, "numpy"),
+    ]
     for method in EXPLICIT + IMPLICIT:
         given = {"method": method, "jacobian": method in IMPLICIT}
         contenders.append((f"SciPy {method}", scipy_solver, given, "scipy"))

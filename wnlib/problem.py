@@ -49,7 +49,7 @@ class Problem:
         if self.truth is not None:
             object.__setattr__(self, "truth", check.array("truth", self.truth, (A.shape[1],)))
         if not self._solved_by(self.truth):
-            self._require_interpolant(linalg.lstsq(A, y)[0], "y must lie in the range of A")
+            self._require_interpolant(self.row_basis @ self.moments, "y must lie in the range of A")
 
     @property
     def shape(self) -> tuple[int, int]:

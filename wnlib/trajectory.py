@@ -28,6 +28,7 @@ RTOL_RANGE = (1e-12, 1e-2)
 AMPLIFICATION = 1e7  # accepted loss of relative accuracy by cancellation: 1e-16 * 1e7 = 1e-9
 AT_REST = 1e-13  # relative residual that is a rounding error: followed further, it would only be noise
 MAX_EVALUATIONS = 200_000
+STRIDE = 8  # steps after which events are looked at
 
 
 class IntegrationError(RuntimeError):
@@ -245,19 +246,24 @@ class _Segment:
 def _stepped(solver: OdeSolver, events: Sequence[Event]) -> tuple[OdeSolution | None, Event | None, str | None]:
     """The solution to its end, or to where the first of `events` falls to 0, which is returned with it.
 
-    None if the solver fails in its first step.
+    None if the solver fails in its first step. Events cost as much as steps: they are looked at every few of these.
     """
-    times, pieces, ended, message = [solver.t], [], None, None
-    while solver.status == "running" and ended is None:
+    times, pieces, message, seen = [solver.t], list[DenseOutput](), None, 0
+    while solver.status == "running":
         message = solver.step()
-        if solver.status == "failed":
-            break
-        pieces.append(solver.dense_output())
-        times.append(solver.t)
-        ended = next((event for event in events if not event(solver.t, solver.y) > 0), None)
-        if ended is not None:
-            times[-1] = _crossing(ended, pieces[-1], times[-2], times[-1])
-    return (OdeSolution(times, pieces) if pieces else None), ended, message
+        if solver.status != "failed":
+            pieces.append(solver.dense_output())
+            times.append(solver.t)
+        if len(pieces) < seen + STRIDE and solver.status == "running":
+            continue
+        for event in events:
+            if pieces[seen:] and not event(solver.t, solver.y) > 0:
+                while event(times[seen + 1], pieces[seen](times[seen + 1])) > 0 and seen < len(pieces) - 1:
+                    seen += 1
+                times[seen + 1 :] = [_crossing(event, pieces[seen], times[seen], times[seen + 1])]
+                return OdeSolution(times, pieces[: seen + 1]), event, message
+        seen = len(pieces)
+    return (OdeSolution(times, pieces) if pieces else None), None, message
 
 
 def _crossing(event: Event, piece: DenseOutput, before: float, after: float) -> float:

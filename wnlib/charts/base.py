@@ -21,6 +21,7 @@ class DualChart(ABC):
         self.theta = self._center()
         self.basis, self.T = _basis(problem, self._preference())
         self.A_basis = problem.A[:, self.basis]
+        self.excess = self.T.sum(axis=1) - 1  # by which T 1 differs from 1: what all entries alike add elsewhere
         self.offset = self.theta - self.T @ self.theta[self.basis]
         self.offset[self.basis] = 0
         # Where theta shrinks, a rounding error would stay: of two equal columns one would vanish.
@@ -63,7 +64,7 @@ class DualChart(ABC):
 def _basis(problem: Problem, preference: Array) -> tuple[NDArray[np.intp], Array]:
     """Indices B of rank(A) independent columns, and T of shape (N, rank) with v = T v_B for v in row(A)."""
     row = problem.row_basis
-    _, _, pivots = linalg.qr(row.T * preference, mode="economic", pivoting=True)
+    _, pivots = linalg.qr(row.T * preference, mode="r", pivoting=True)
     basis = np.sort(pivots[: problem.rank])
     T = linalg.solve(row[basis].T, row.T).T
     T[np.abs(T) < ROUNDING] = 0

@@ -89,7 +89,7 @@ class LogChart(DualChart):
         """log v of all entries from those of the basis, where z = v e^s; s has shape (..., 1)."""
         L = self.flow.depth
         if L == 2:
-            return log_v_basis @ self.T.T + self.offset + s * (self.T.sum(axis=1) - 1)
+            return log_v_basis @ self.T.T + self.offset + s * self.excess
         # theta in a unit of its own size: neither its largest entry nor the offset can overflow.
         unit = np.minimum((log_v_basis + s).min(axis=-1, keepdims=True), 0)
         theta = self._m(log_v_basis + s - unit) @ self.T.T + np.exp((L - 2) * unit) * self.offset
@@ -132,13 +132,16 @@ class LogWeightNormChart(LogChart):
         """
         L, c, radial_rate = self.flow.depth, self.flow.ratio, self.flow.radial_rate
         log_v = self._log_v(state[2:], state[1:2])
-        log_u = log_v - log_norm(log_v)
-        unit_weights = np.exp(L * log_u)
+        largest = log_v.max()
+        v = np.exp(log_v - largest)
+        norm = np.sqrt(v @ v)
+        log_u_basis = state[2:] - largest - np.log(norm)
+        unit_weights = (v / norm) ** L
         unit_output = self.problem.A @ unit_weights
         residual = self.problem.y - _bounded_exp(L * state[0]) * unit_output
         d_log_r = L * radial_rate * _bounded_exp((L - 2) * state[0]) * (residual @ unit_output)
         d_s = c * _bounded_exp(2 * state[0]) * d_log_r
-        rate = L * c * radial_rate * _bounded_exp(L * state[0] + (L - 2) * log_u[self.basis])
+        rate = L * c * radial_rate * _bounded_exp(L * state[0] + (L - 2) * log_u_basis)
         velocity = np.concatenate([[d_log_r, d_s], rate * (self.A_basis.T @ residual) - d_s])
         return velocity, log_v, unit_weights, unit_output, residual, rate
 
@@ -168,7 +171,7 @@ class LogWeightNormChart(LogChart):
     def _D_s_log_v(self, log_v: Array, s: float) -> Array:
         L = self.flow.depth
         if L == 2:
-            return self.T.sum(axis=1) - 1
+            return self.excess
         return (L - 2) * np.exp(np.minimum((L - 2) * (log_v + s), 600)) * self.offset
 
     def _split(self, states: Array) -> tuple[Array, Array]:
