@@ -312,5 +312,16 @@ def test_solvers_are_compared_at_one_accuracy() -> None:
     assert fastest(runs, 1e-4) == {"a": runs[2], "b": runs[3]}
 
 
+def test_a_missed_aim_of_trajectories_names_what_the_products_alone_take() -> None:
+    def run(name: str, seconds: float, **more: float) -> dict[str, object]:
+        case = {"tolerance": 1e-6}
+        return {"contender": name, "case": case, "status": "done", "quartiles": {"median": seconds}, **more}
+
+    runs = [run("wnlib, dual", 2.0, error=1e-9), run("SciPy LSODA", 16.0, error=1e-9)]
+    assert "not reached. |" in aims({"trajectories": {"results": runs}})
+    text = aims({"trajectories": {"results": [*runs, run("its products alone", 0.5)]}})
+    assert "alone take 25 % of its time: with nothing else the ratio would be 32." in text
+
+
 def test_rows_of_figures_are_ratios() -> None:
     assert Ratio("a", **record.quartiles([1.0, 2.0, 3.0])) == Ratio("a", median=2.0, low=1.5, high=2.5)
