@@ -6,7 +6,7 @@ weight normalization from $r_0 u_0$ ends at the point of it where
 $$r_0^2 = r_\infty^2 + \frac{2}{c} \log\frac{\alpha}{r_\infty}.$$
 
 So one curve for each problem is the whole map, at any resolution: each of its points is the limit from an explicit r_0
-for every ratio. The record has the curves; `excess_of_limit` computes single cells without them.
+for every ratio. The record has the curves; `excess_of_limit` computes single cells of the map without them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
-from scipy.optimize import brentq, linprog
+from scipy.optimize import brentq
 
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.bounds import entropy_excess
 from wnlib.collapse import CollapseError
 from wnlib.flows import GradientFlow, WeightNormFlow
-from wnlib.geometry import radius_of, scaled_upper_gamma
+from wnlib.geometry import radius_of
 from wnlib.limit import LimitCurve
 from wnlib.problem import Problem, basis_pursuit
 from wnlib.records import Record, Row
@@ -30,7 +29,6 @@ from wnlib.sweep import Sweep
 
 FLOOR = 1e-10  # excess below which a curve is not followed, and whose place the map's smaller ones take
 TOP, STEP, BOTTOM = 4.0, 0.25, -100.0  # of the places at which it is computed
-THRESHOLDS = (1e-1, 1e-2, 1e-4)
 
 # The same grid as sweeps/window_map.toml, which computes each cell's limit on its own.
 SWEEP = Sweep.of(
@@ -147,13 +145,8 @@ def stored(problems: Sequence[Problem], depth: int) -> list[Curve]:
     return curves
 
 
-def diagram(curves: Sequence[Curve], ratios: ArrayLike, positions: ArrayLike) -> Array:
-    """The excess of weight normalization on each problem, shape (curves, ratios, positions)."""
-    return np.array([[curve.normalized(ratio, positions) for ratio in np.asarray(ratios)] for curve in curves])
-
-
 def excess_of_limit(problem: Problem, depth: int, ratio: float, position: float) -> float:
-    """The same for one cell, from its own dual program; NaN if the flow collapses."""
+    r"""The excess of weight normalization from $r_0^2/\rho^*$ = `position`, without a curve; NaN if it collapses."""
     return _excess_on(LimitCurve(problem, depth), ratio, position)
 
 
@@ -174,48 +167,3 @@ def _excess_on(curve: LimitCurve, ratio: float, position: float) -> float:
         return curve.limit(flow, flow.start(curve.problem.shape[1], float(np.sqrt(position)) * target)).l1_excess
     except CollapseError:
         return np.nan
-
-
-def guaranteed(problem: Problem, depth: int, threshold: float, ratio: ArrayLike) -> Array:
-    r"""The largest $r_0^2/\rho^*$ for which `mass_bound` promises an excess of at most `threshold`, at each ratio.
-
-    At depth 2, $1 + \tfrac\tau2 - \mathrm{KL}/(c\,Q\,\tau)$: affine in 1/c as well. Negative where it promises nothing.
-    """
-    target, c, n = basis_pursuit(problem).weights, np.asarray(ratio, dtype=np.float64), problem.shape[1]
-    Q, rho = float(np.sum(target)), float(radius_of(target, depth)) ** 2
-    if depth == 2:
-        return 1 + threshold / 2 - entropy_excess(target) / (c * Q * threshold)
-    a, at_end = (depth - 2) * c / 2, n ** (1 - 2 / depth) * (Q * (1 + threshold)) ** (2 / depth)
-    tail = scaled_upper_gamma(depth, a * rho) - np.exp(-a * (at_end - rho)) * scaled_upper_gamma(depth, a * at_end)
-    integral = depth / 2 * n ** (1 - depth / 2) * tail / a ** (depth / 2)
-    return 1 + np.log(threshold * Q / integral) / (a * rho)
-
-
-def measured_rate(curve: Curve, between: tuple[float, float] = (1e-9, 1e-5)) -> float:
-    """The slope of the logarithm of the excess in the place, fitted to the curve's points with an excess between."""
-    low, high = between
-    small = (curve.excess >= low) & (curve.excess <= high)
-    return float(np.polyfit(curve.place[small], np.log(curve.excess[small]), 1)[0])
-
-
-def predicted_rate(problem: Problem, depth: int) -> float:
-    r"""L/2 from depth 3 on; at depth 2 the largest gap of a certificate of basis pursuit, by linear programming.
-
-    $1 - \min_\nu \max_{i \notin S} (A^\top\nu)_i$ with $(A^\top\nu)_S = 1$, S the support of $z^*$.
-    """
-    if check.integer("depth", depth, least=2) > 2:
-        return depth / 2
-    support, (m, n) = basis_pursuit(problem).weights > 0, problem.shape
-    rest, on = problem.A[:, ~support].T, problem.A[:, support].T
-    program = linprog(
-        np.append(np.zeros(m), 1.0),
-        A_ub=np.column_stack([rest, -np.ones(n - len(on))]),
-        b_ub=np.zeros(len(rest)),
-        A_eq=np.column_stack([on, np.zeros(len(on))]),
-        b_eq=np.ones(len(on)),
-        bounds=(None, None),
-        method="highs",
-    )
-    if program.status != 0:
-        raise RuntimeError(f"the linear program of the gap did not finish: {program.message}")
-    return 1 - float(program.fun)

@@ -4,7 +4,7 @@ Near w = 0 the force is $b = A^\top y$. With it, $m_L(z)$ moves along b, and $r^
 if and only if $c\,r_0^2$ is less than the `barrier`, the largest fall of $\log\|z\|^2$ on the way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,10 +131,75 @@ def inward_problems(m: int, n: int, sparsity: int, seed: int, count: int) -> lis
     return [problem for problem, _ in zip((p for p in drawn if inward(p)), range(count), strict=False)]
 
 
+@dataclass(frozen=True, eq=False)
+class Edges:
+    r"""Where collapse ends, as $r_0^2/Q$, over problems and ratios at depth 2: shapes (problems, ratios).
+
+    lost     below it the theorem on collapse applies
+    turning  where the barrier is
+    safe     from it on the theorem on no collapse applies; NaN: nowhere
+    """
+
+    lost: Array
+    turning: Array
+    safe: Array
+
+
+def edges(problems: Sequence[Problem]) -> Edges:
+    """Of problems at the ratios of the record."""
+    units = np.array([[basis_pursuit(problem).value] for problem in problems]) * RATIOS
+    return Edges(
+        lost=np.array([[surely_collapses(problem, 2, c) for c in RATIOS] for problem in problems]),
+        turning=np.array([[barrier(problem, 2)] for problem in problems]) / units,
+        safe=np.array([[surely_escapes(problem, c) for c in RATIOS] for problem in problems]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Thresholds:
+    r"""The $c\,r_0^2$ between collapse and escape, at ratios for which the barrier lies at given positions.
+
+    barrier    (problems,)
+    positions  (K,), $r_0^2/\rho^*$ at the barrier
+    measured   (K, problems), by bisection of followed flows
+    proved     (K, problems), below which the theorem on collapse applies
+    """
+
+    barrier: Array
+    positions: Array
+    measured: Array
+    proved: Array
+
+    @property
+    def off(self) -> Array:
+        """The largest relative distance of a measured threshold from the barrier, at each position."""
+        return np.abs(self.measured / self.barrier - 1).max(axis=1)
+
+
+def bisected(problems: Sequence[Problem], depth: int, positions: Sequence[float]) -> Thresholds:
+    """Thresholds on problems whose pull is inward."""
+    barriers = np.array([barrier(problem, depth) for problem in problems])
+    squares = np.array([float(radius_of(basis_pursuit(problem).weights, depth)) ** 2 for problem in problems])
+    ratios = barriers / squares / np.asarray(positions)[:, None]
+    pairs = [list(zip(problems, row, strict=True)) for row in ratios]
+    proved = np.array([[surely_collapses(problem, depth, c) for problem, c in row] for row in pairs])
+    return Thresholds(
+        barrier=barriers,
+        positions=np.asarray(positions),
+        measured=np.array([[threshold(problem, depth, c) for problem, c in row] for row in pairs]),
+        proved=proved * ratios * squares,
+    )
+
+
+def problem_of(seed: int) -> Problem:
+    """One of the problems of the record."""
+    return Problem.gaussian(M, N, SPARSITY, seed)
+
+
 def rows(task: tuple[int, int]) -> Iterator[Row]:
     """For a seed and some ratios: a letter for each position, c where the start collapses, else e."""
     seed, first = task
-    problem = Problem.gaussian(M, N, SPARSITY, seed)
+    problem = problem_of(seed)
     for k in range(first, first + BLOCK):
         ratio = float(RATIOS[k])
         fates = "".join("c" if fate(problem, 2, ratio, float(position)) else "e" for position in POSITIONS)
