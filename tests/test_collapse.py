@@ -24,6 +24,13 @@ def test_great_depth_is_no_obstacle(depth):
     assert collapses(flow, COLLAPSING, flow.start(60, 0.02)) == (float(np.sum(COLLAPSING.A.T @ COLLAPSING.y)) < 0)
 
 
+@pytest.mark.parametrize("depth", [2, 4, 6])
+def test_starts_whose_loss_differs_from_that_of_zero_by_less_than_rounding(depth):
+    # the pull is inward, and c r0^2 far below what it takes to turn before the flow is at w = 0
+    radius = 1e-4
+    assert collapses(WeightNormFlow(depth, 1e-3 / radius**2), COLLAPSING, WeightNormFlow(depth, 1.0).start(60, radius))
+
+
 def test_on_both_sides_of_the_threshold_the_followed_flow_agrees():
     flow, low, high = WeightNormFlow(2, 1.0), 0.05, 2.0
     assert collapses(flow, COLLAPSING, flow.start(60, low))

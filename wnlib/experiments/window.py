@@ -28,7 +28,7 @@ from wnlib.records import Record, Row
 from wnlib.sweep import Sweep
 
 FLOOR = 1e-10  # excess below which a curve is not followed, and whose place the map's smaller ones take
-TOP, STEP, BOTTOM = 4.0, 0.25, -100.0  # of the places at which it is computed
+PLACES = np.concatenate([np.arange(4.0, -32.0, -0.25), -np.geomspace(32, 1400, 80)])  # at which it is computed
 
 # The same grid as sweeps/window_map.toml, which computes each cell's limit on its own.
 SWEEP = Sweep.of(
@@ -96,8 +96,10 @@ class Curve:
 
     def _excess(self, along: Array, at: ArrayLike) -> Array:
         rising = np.append(True, along[1:] > np.maximum.accumulate(along)[:-1])  # a square at rounding may not
-        log_excess = PchipInterpolator(along[rising], np.log(self.excess[rising]))
-        return np.exp(log_excess(np.clip(at, along[0], along[-1])))
+        x, y = along[rising], np.log(self.excess[rising])
+        below = np.minimum(np.asarray(at) - x[0], 0.0)  # the curve's end, where the excess falls exponentially
+        found = PchipInterpolator(x, y)(np.clip(at, x[0], x[-1])) + below * (y[1] - y[0]) / (x[1] - x[0])
+        return np.maximum(np.exp(found), FLOOR)
 
 
 def follow(problem: Problem, depth: int) -> Curve:
@@ -106,7 +108,7 @@ def follow(problem: Problem, depth: int) -> Curve:
     flow, curve, n = GradientFlow(depth), LimitCurve(problem, depth), problem.shape[1]
     target = float(radius_of(basis_pursuit(problem).weights, depth)) ** 2
     points = []
-    for place in np.arange(TOP, BOTTOM, -STEP):
+    for place in PLACES:
         end = curve.limit(flow, flow.start(n, float(np.sqrt(target) * np.exp(place / 2))))
         points.append((place, max(end.l1_excess, FLOOR), end.radius**2 / target))
         if end.l1_excess <= FLOOR:

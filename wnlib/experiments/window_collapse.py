@@ -6,6 +6,7 @@ if and only if $c\,r_0^2$ is less than the `barrier`, the largest fall of $\log\
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ SEEDS = (2, 5, 10, 13, 42, 53, 54, 63, 75, 78, 79, 80, 82, 87, 89, 101, 103, 114
 RATIOS = np.geomspace(0.1, 1000, 25)
 POSITIONS = np.geomspace(1e-7, 1, 36)  # r_0^2 / Q
 BLOCK = 5  # ratios of a task
+RESOLVED = 1e-4  # a barrier that is far above the tolerance with which flows are followed
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,10 +127,10 @@ def threshold(problem: Problem, depth: int, ratio: float, factor: float = 1.02) 
     return float(np.sqrt(low * high))
 
 
-def inward_problems(m: int, n: int, sparsity: int, seed: int, count: int) -> list[Problem]:
-    """The first `count` Gaussian problems from `seed` on whose pull is inward, of at most two thousand."""
+def inward_problems(m: int, n: int, sparsity: int, seed: int, depth: int, count: int) -> list[Problem]:
+    """The first Gaussian problems from `seed` on with a barrier of at least `RESOLVED`, of at most two thousand."""
     drawn = (Problem.gaussian(m, n, sparsity, s) for s in range(seed, seed + 2000))
-    return [problem for problem, _ in zip((p for p in drawn if inward(p)), range(count), strict=False)]
+    return list(islice((problem for problem in drawn if barrier(problem, depth) >= RESOLVED), count))
 
 
 @dataclass(frozen=True, eq=False)

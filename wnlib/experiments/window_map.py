@@ -153,9 +153,14 @@ def lines(curve: Curve, problem: Problem, shares: Sequence[float] = (0.1, 0.5, 0
 
 
 def measured_rate(curve: Curve, between: tuple[float, float] = (1e-9, 1e-5)) -> float:
-    """The slope of the logarithm of the excess in the place, fitted to the curve's points with an excess between."""
+    """The slope of the logarithm of the excess in the place, fitted to the curve's points with an excess between.
+
+    NaN if there are fewer than three.
+    """
     low, high = between
     small = (curve.excess >= low) & (curve.excess <= high)
+    if np.count_nonzero(small) < 3:
+        return np.nan
     return float(np.polyfit(curve.place[small], np.log(curve.excess[small]), 1)[0])
 
 
