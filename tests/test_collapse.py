@@ -25,10 +25,11 @@ def test_great_depth_is_no_obstacle(depth):
 
 
 @pytest.mark.parametrize("depth", [2, 4, 6])
-def test_starts_whose_loss_differs_from_that_of_zero_by_less_than_rounding(depth):
-    # the pull is inward, and c r0^2 far below what it takes to turn before the flow is at w = 0
-    radius = 1e-4
-    assert collapses(WeightNormFlow(depth, 1e-3 / radius**2), COLLAPSING, WeightNormFlow(depth, 1.0).start(60, radius))
+def test_starts_whose_loss_is_that_of_zero_but_for_rounding(depth):
+    problem, flow = Problem.gaussian(8, 20, 2, seed=33), WeightNormFlow(depth, 1.0)
+    assert np.sum(problem.A.T @ problem.y) < -0.5  # the pull is inward
+    for radius in np.geomspace(1e-16, 1e-14, 30) ** (1 / depth):
+        assert collapses(flow, problem, flow.start(20, radius))
 
 
 def test_on_both_sides_of_the_threshold_the_followed_flow_agrees():
