@@ -1,6 +1,6 @@
 """Figures of the chapter on the map of the window."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -57,16 +57,14 @@ def diagram(chart: Map) -> Figure:
 
 
 def _label(axes: Axes, contours: ContourSet, ratios: Array, frontier: Array) -> None:
-    """Name each contour that the map has, apart from the others."""
-    heights = (0.75, 0.65, 0.55)[: len(frontier)]
-    places = [(float(line[k]), float(ratios[k])) for line, k in zip(frontier, _rows(ratios, heights), strict=True)]
-    shown = [place for place in places if axes.get_xlim()[0] < place[0] < axes.get_xlim()[1]]
-    for text in axes.clabel(contours, fmt=_power, fontsize=9, manual=shown):
+    """Name each contour that the map has, where it passes about the middle of the window."""
+    places = []
+    for line, position in zip(frontier, (0.5, 0.6, 0.7), strict=True):
+        if np.nanmax(line, initial=0) > position:
+            k = int(np.nanargmin(np.abs(line - position)))
+            places.append((float(line[k]), float(ratios[k])))
+    for text in axes.clabel(contours, fmt=_power, fontsize=9, manual=places):
         text.set_path_effects(OUTLINE)
-
-
-def _rows(ratios: Array, heights: Sequence[float]) -> list[int]:
-    return [int(height * len(ratios)) for height in heights]
 
 
 def _power(value: float) -> str:
