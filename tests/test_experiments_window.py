@@ -54,6 +54,14 @@ def test_below_the_end_of_a_curve_the_excess_goes_on_falling_down_to_the_floor()
     assert short.plain(1e-300) == window.FLOOR
 
 
+def test_a_problem_with_one_interpolant_has_no_curve():
+    problem = Problem(np.array([[1.0, 1.0, 0.0], [1.0, 2.0, 1.0]]), np.array([1.0, 1.0]))  # only w = (1, 0, 0)
+    with pytest.raises(ValueError, match="more than one nonnegative interpolant"):
+        window.follow(problem, 2)
+    with pytest.raises(ValueError, match="depth must be >= 2"):
+        window.follow(PROBLEMS[0], 1)
+
+
 @settings(max_examples=30)
 @given(st.sampled_from([2, 3]), st.floats(1, 200), st.sampled_from(window_map.THRESHOLDS))
 def test_frontiers_are_where_the_map_crosses_the_threshold(depth, ratio, threshold):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
 
@@ -77,9 +77,10 @@ class Curve:
 
     def level(self, threshold: float) -> tuple[float, float]:
         """The place and the square at which the excess is `threshold`; NaN where the curve does not have it."""
-        columns = np.stack([self.place, np.log(self.square)], axis=1)
-        place, log_square = PchipInterpolator(np.log(self.excess), columns, extrapolate=False)(np.log(threshold))
-        return float(place), float(np.exp(log_square))
+        log_excess, columns = np.log(self.excess), np.stack([self.place, np.log(self.square)], axis=1)
+        there = _rising(log_excess)
+        found = PchipInterpolator(log_excess[there], columns[there], extrapolate=False)(np.log(threshold))
+        return float(found[0]), float(np.exp(found[1]))
 
     def frontier(self, threshold: float, ratio: ArrayLike) -> Array:
         r"""The largest $r_0^2/\rho^*$ whose excess is at most `threshold`, at each ratio: affine in 1/c."""
@@ -95,15 +96,23 @@ class Curve:
         return np.minimum(self._excess(self.square, position), self._excess(self.place, 0.0))
 
     def _excess(self, along: Array, at: ArrayLike) -> Array:
-        rising = np.append(True, along[1:] > np.maximum.accumulate(along)[:-1])  # a square at rounding may not
-        x, y = along[rising], np.log(self.excess[rising])
+        there = _rising(along)
+        x, y = along[there], np.log(self.excess[there])
         below = np.minimum(np.asarray(at) - x[0], 0.0)  # the curve's end, where the excess falls exponentially
         found = PchipInterpolator(x, y)(np.clip(at, x[0], x[-1])) + below * (y[1] - y[0]) / (x[1] - x[0])
         return np.maximum(np.exp(found), FLOOR)
 
 
+def _rising(values: Array) -> NDArray[np.bool_]:
+    """Which values exceed all before them: on a curve all do, but for rounding."""
+    return np.append(True, values[1:] > np.maximum.accumulate(values)[:-1])
+
+
 def follow(problem: Problem, depth: int) -> Curve:
-    """The curve of limits of a problem, depth >= 2, from large starts down to an excess of `FLOOR`."""
+    """The curve of limits of a problem, depth >= 2, from large starts down to an excess of `FLOOR`.
+
+    Raises ValueError for a depth below 2, and for a problem with a single nonnegative interpolant, which has no curve.
+    """
     check.integer("depth", depth, least=2)
     flow, curve, n = GradientFlow(depth), LimitCurve(problem, depth), problem.shape[1]
     target = float(radius_of(basis_pursuit(problem).weights, depth)) ** 2
@@ -113,6 +122,10 @@ def follow(problem: Problem, depth: int) -> Curve:
         points.append((place, max(end.l1_excess, FLOOR), end.radius**2 / target))
         if end.l1_excess <= FLOOR:
             break
+    if len(points) < 2:
+        raise ValueError(
+            "problem must have more than one nonnegative interpolant, got one whose limits are all the same"
+        )
     return Curve(depth, target, *np.array(points[::-1]).T)
 
 
