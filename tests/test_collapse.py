@@ -24,6 +24,14 @@ def test_great_depth_is_no_obstacle(depth):
     assert collapses(flow, COLLAPSING, flow.start(60, 0.02)) == (float(np.sum(COLLAPSING.A.T @ COLLAPSING.y)) < 0)
 
 
+@pytest.mark.parametrize("depth", [2, 4, 6])
+def test_starts_whose_loss_is_that_of_zero_but_for_rounding(depth):
+    problem, flow = Problem.gaussian(8, 20, 2, seed=33), WeightNormFlow(depth, 1.0)
+    assert np.sum(problem.A.T @ problem.y) < -0.5  # the pull is inward
+    for radius in np.geomspace(1e-16, 1e-14, 30) ** (1 / depth):
+        assert collapses(flow, problem, flow.start(20, radius))
+
+
 def test_on_both_sides_of_the_threshold_the_followed_flow_agrees():
     flow, low, high = WeightNormFlow(2, 1.0), 0.05, 2.0
     assert collapses(flow, COLLAPSING, flow.start(60, low))

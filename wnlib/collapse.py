@@ -36,10 +36,18 @@ def collapses(flow: Flow, problem: Problem, start: Polar) -> bool:
     flow.check_start(start, problem.shape[1])
     if not isinstance(flow, WeightNormFlow) or flow.depth == 1:
         return False
-    loss_of_zero = float(problem.loss(np.zeros(problem.shape[1])))
-    if problem.loss(start.weights(flow.depth)) < loss_of_zero:
+    if below_zero(problem, start.weights(flow.depth)):
         return False
-    return _followed_to_zero(flow, problem, start, loss_of_zero)
+    return _followed_to_zero(flow, problem, start)
+
+
+def below_zero(problem: Problem, weights: Array) -> bool:
+    r"""Whether weights (N,) have less loss than w = 0: $\tfrac12\|A w\|^2 < \langle y, A w\rangle$.
+
+    The difference of the two losses themselves is lost in rounding when the weights are small.
+    """
+    image = problem.A @ weights
+    return bool(0.5 * image @ image < problem.y @ image)
 
 
 def divergence_excludes_collapse(flow: Flow, start: Polar, target: Array) -> bool:
@@ -58,7 +66,8 @@ def divergence_excludes_collapse(flow: Flow, start: Polar, target: Array) -> boo
     return bool(mirror.bregman(target, start) < mirror.bregman(support, shrunk))
 
 
-def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar, loss_of_zero: float) -> bool:
+def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar) -> bool:
+    loss_of_zero = float(problem.loss(np.zeros(problem.shape[1])))
     L, size = flow.depth, float(start.radius) ** 2
 
     def force(state: Array) -> tuple[Array, Array, Array]:

@@ -26,7 +26,7 @@ from scipy import linalg, optimize
 
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.collapse import CollapseError, collapses, divergence_excludes_collapse
+from wnlib.collapse import CollapseError, below_zero, collapses, divergence_excludes_collapse
 from wnlib.continuation import Continuation, ContinuationError, CurvePoint
 from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow, log_norm
 from wnlib.geometry import mirror_map
@@ -164,7 +164,7 @@ class LimitCurve:
         return end
 
     def _require_arrival(self, flow: Flow, start: Polar, end: Limit) -> None:
-        safe = self.problem.loss(start.weights(self.depth)) < self.problem.loss(np.zeros(self.problem.shape[1]))
+        safe = below_zero(self.problem, start.weights(self.depth))
         if safe or divergence_excludes_collapse(flow, start, end.weights):
             return
         if collapses(flow, self.problem, start):
