@@ -48,7 +48,7 @@ class Saddle:
 
 
 def saddle(problem: Problem, candidates: Sequence[int] | NDArray[np.integer]) -> Saddle:
-    """The saddle to which a flow of the weights with the indices `candidates` alone leads: nonnegative least squares."""
+    """The saddle to which the weights with the indices `candidates` alone would flow: nonnegative least squares."""
     columns = np.asarray(candidates, dtype=int)
     weights = np.zeros(problem.shape[1])
     if columns.size:
