@@ -21,6 +21,7 @@ from wnlib.trajectory import IntegrationError, Trajectory, integrate
 FITTED = 1e-3  # relative residual at which a run counts as arrived
 SCALE = 0.5  # of the start, over the frontier of robustness
 PATIENCE = 1e14
+EXACT = 1e-10  # an excess below this is stored as 0: it is not known to six digits
 RATIOS = {2: (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0), 3: (1.0, 2.0, 4.0, 7.0, 10.0, 14.0, 18.0)}
 RATIOS[4] = tuple(ratio / 2 for ratio in RATIOS[3])  # as (L - 2) c is what counts
 SEEDS = range(5)
@@ -111,15 +112,20 @@ class Bracket:
     bounds: Stay
 
 
-def bracket(run: Run, share: float = 1e-3) -> Bracket:
-    """The last stay, from the middle (of the logarithm of time) on, until the outsiders have a `share` of the mass."""
+def bracket(run: Run, shares: Sequence[float] = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)) -> Bracket:
+    """The last stay, from the middle (of the logarithm of time) on, until the outsiders have a share of the mass.
+
+    Of the `shares`, that for which the bounds are closest; ValueError if the outsiders have all of them already.
+    """
     trajectory, at = run.trajectory, run.cascade.saddles[-2]
     clock = float(np.sqrt(run.exits[-2] * run.exits[-1]))
-    point = trajectory.at([clock]).points[0]
-    mass = share * float(at.weights.sum())
-    bounds = stay(trajectory.flow, at, point, mass)
     later = trajectory.at(np.append(clock, trajectory.t[trajectory.t > clock]))
-    return Bracket(clock, leaving(later, at, mass) - clock, bounds)
+    present, whole = float(later.weights[0, ~at.support].sum()), float(at.weights.sum())
+    found = [stay(trajectory.flow, at, later.points[0], s * whole) for s in shares if s * whole > present]
+    if not found:
+        raise ValueError(f"shares must exceed that of the outsiders, {present / whole:.2g}, got {shares}")
+    bounds = min(found, key=lambda one: one.latest / max(one.earliest, 1e-9 * one.latest))
+    return Bracket(clock, leaving(later, at, bounds.mass) - clock, bounds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +181,7 @@ class Standstill:
 
 
 def standstill(problem: Problem, flow: WeightNormFlow, taken: int) -> Standstill:
-    """Start descent at the last saddle, with all that is missing as small as the flow leaves it there; `taken` steps."""
+    """Descent for `taken` steps from the last saddle, where the outsiders are as small as the radius makes them."""
     path, start = cascade(problem), start_of(flow, problem)
     at, L = path.saddles[-2], flow.depth
     if L < 3 or not at.support.any():
@@ -186,7 +192,7 @@ def standstill(problem: Problem, flow: WeightNormFlow, taken: int) -> Standstill
     rate = flow.ratio * L * float(point.radius) ** L * at.force[i] * float(np.exp((L - 2) * point.log_direction[i]))
     found = descend(PolarDescent(L, flow.ratio), problem, point, step, taken, every=taken)
     grown = float(np.expm1(found.points.log_direction[-1, i] - point.log_direction[i]))
-    bounds = stay(flow, at, point, 1e-6 * float(at.weights.sum()))
+    bounds = stay(flow, at, point, 1e-4 * float(at.weights.sum()))
     return Standstill(1 / ((L - 2) * rate), bounds, step, step * rate, taken, grown)
 
 
@@ -213,7 +219,7 @@ def compared(task: tuple[int, float, int]) -> Iterator[Row]:
         "ratio": ratio,
         "seed": seed,
         "log_scale": end.log_scale,
-        "excess": end.l1_excess if end.l1_excess > 1e-12 else 0.0,  # what is less is rounding
+        "excess": end.l1_excess if end.l1_excess > EXACT else 0.0,
         "start": float(start.radius) ** 2,
         "saddle": float(np.sum(cascade(problem).saddles[-2].weights ** (2 / depth))),
         "end": end.radius**2,
