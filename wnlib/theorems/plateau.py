@@ -129,7 +129,8 @@ def derive(depth: Depth = L) -> Derivation:
     growth = gamma * (g / G) ** (depth - 2) * depth * p
     plain = along(mirror(x, depth), {x: depth * p * x ** (depth - 1)})
     # one weight on the support and one outsider of two measurements; q* is orthogonal to the former's column
-    a, b, e, o = *(sp.Matrix(sp.symbols(f"{name}_1:3", real=True)) for name in "ab"), *sp.symbols("e o", real=True)
+    a, b = (sp.Matrix(sp.symbols(f"{name}_1:3", real=True)) for name in "ab")
+    e, o = sp.symbols("e o", real=True)
     q = sp.Symbol("q", real=True) * sp.Matrix([-a[1], a[0]])
     v = e * a + o * b
     rest = (q - v).dot(q - v) / 2
