@@ -116,7 +116,7 @@ class Bracket:
     bounds: Stay
 
 
-def bracket(run: Run, shares: Sequence[float] = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)) -> Bracket:
+def bracket(run: Run, shares: Sequence[float] = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)) -> Bracket:
     """The last stay, from the middle (of the logarithm of time) on, until the outsiders have a share of the mass.
 
     Of the `shares`, that for which the bounds are closest; ValueError if the outsiders have all of them already.
