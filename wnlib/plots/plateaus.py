@@ -21,13 +21,12 @@ def curves(runs: Mapping[float, Run], plain: Run) -> Figure:
     looks = zip((ORANGE, GREEN, BLUE), (":", "-.", "-"), strict=True)
     with styled():
         figure, axes = plt.subplots(figsize=(4.8, 3.9))
-        lowest = plain.trajectory.loss[-1]
-        for (ratio, run), (colour, line) in zip(runs.items(), looks, strict=True):
-            trajectory = run.trajectory
-            axes.loglog(trajectory.t[1:], trajectory.loss[1:], color=colour, linestyle=line, label=f"$c = {ratio:g}$")
-            axes.vlines(run.predicted[-1], lowest, run.cascade.saddles[-2].loss, color=colour, linewidth=0.9)
-        axes.loglog(plain.trajectory.t[1:], plain.trajectory.loss[1:], label="gradient flow", **PLAIN)
-        axes.vlines(plain.predicted[-1], lowest, plain.cascade.saddles[-2].loss, color=RED, linewidth=0.9)
+        drawn = {f"$c = {ratio:g}$": (run, look) for (ratio, run), look in zip(runs.items(), looks, strict=True)}
+        for label, (run, look) in (drawn | {"gradient flow": (plain, (RED, "--"))}).items():
+            trajectory, colour, line = run.trajectory, *look
+            axes.loglog(trajectory.t[1:], trajectory.loss[1:], color=colour, linestyle=line, label=label)
+            at = [one.loss for one in run.cascade.saddles[:-1]]
+            axes.plot(run.predicted, at, "o", color=colour, markeredgecolor=BLACK, markersize=5, zorder=3)
         for one in plain.cascade.saddles[:-1]:
             axes.axhline(one.loss, color=GREY, linewidth=0.8, alpha=0.7)
         axes.set_xlim(left=1e-2)
@@ -67,9 +66,10 @@ def brackets(found: Mapping[float, Bracket]) -> Figure:
         figure, (top, bottom) = plt.subplots(2, 1, figsize=(4.8, 5.2), sharex=True)
         for axes, unit in ((top, 1.0), (bottom, measured)):
             axes.fill_between(exponent, low / unit, high / unit, color=GREY, alpha=0.25, linewidth=0)
-            axes.semilogy(exponent, low / unit, color=BLACK, linestyle=":", label="lower and upper bound")
-            axes.semilogy(exponent, high / unit, color=BLACK, linestyle=":")
-            axes.semilogy(exponent, measured / unit, "o", color=BLUE, label="measured")
+            axes.plot(exponent, low / unit, color=BLACK, linestyle=":", label="lower and upper bound")
+            axes.plot(exponent, high / unit, color=BLACK, linestyle=":")
+            axes.plot(exponent, measured / unit, "o", color=BLUE, label="measured")
+        top.set_yscale("log")
         top.set_ylabel("rest of the stay, $T$")
         bottom.set_ylabel("the same, over the measured")
         bottom.set_xlabel("$(L - 2)\\, c$")
@@ -106,7 +106,7 @@ def descent(found: Mapping[str, Discrete], exit_time: float, table: Table) -> Fi
             )
             bottom.semilogy(np.unique(exponent), medians(exponent, table["wn_steps"][rows]), color=DEPTHS[depth])
         bottom.axhline(4e4, color=GREY, linestyle="--", linewidth=1)
-        bottom.text(0.6, 5e4, "40 000 steps", color=GREY, fontsize=9)
+        bottom.text(12.4, 1.4e4, "40 000 steps", color=GREY, fontsize=9)
         bottom.set_xlabel("$(L - 2)\\, c$")
         bottom.set_ylabel("steps of $1/\\mu_{\\max}$ to fit")
         bottom.legend(loc="lower right")
@@ -121,7 +121,7 @@ def price(table: Table, depths: Sequence[int] = (2, 3, 4)) -> Figure:
             rows = table["depth"] == depth
             ratio = table["ratio"][rows]
             scale = np.exp(medians(ratio, table["log_scale"][rows]))
-            shown = scale >= 1e-12
+            shown = scale >= 1e-17  # beyond, nothing but the bill of depth 2 grows
             for axes, name in zip(panels, ("excess", "time", "steps"), strict=True):
                 keys = ("excess",) if name == "excess" else (f"wn_{name}", f"gf_{name}")
                 for key, line in zip(keys, (NORMALIZED["linestyle"], PLAIN["linestyle"]), strict=False):
