@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from wnlib import GradientFlow, Polar, Problem, ScheduledWeightNormFlow, WeightNormFlow, basis_pursuit, integrate
+from wnlib import GradientFlow, Problem, ScheduledWeightNormFlow, WeightNormFlow, basis_pursuit, integrate
 from wnlib.geometry import mirror_map
 from wnlib.saddles import cascade, saddle, stay
 from wnlib.theorems.mirror_map import polar
@@ -63,7 +63,7 @@ def test_stays_are_the_dual_time_in_units_of_the_dual_variable_over_its_speed() 
     start = weighted.start(n, 0.8)
     mirror = mirror_map(weighted, 0.8)
     stop = polar(path.saddles[1].weights + 1e-300, 3)
-    expected = -mirror.dual_variable(start)[0] * path.dual_time[1] / (3 * mirror.speed(stop))
+    expected = -mirror.dual_variable(start)[0] * path.dual_time[1] / mirror.speed(stop)
     assert_allclose(np.diff(path.exits(weighted, start)), expected)
 
 
@@ -85,7 +85,7 @@ def test_bounds_enclose_the_stay_and_close_in_on_it(flow: GradientFlow | WeightN
 
 def test_bounds_are_trivial_where_nothing_is_known() -> None:
     nothing, flow = saddle(SMALL, []), WeightNormFlow(3, 2.0)
-    bounds = stay(flow, nothing, flow.start(3, 1e-3), 1e-3)
+    bounds = stay(flow, nothing, flow.start(3, 0.05, [3.0, 1.0, 1.0]), 1e-3)
     assert bounds.earliest == 0
     assert bounds.latest == np.inf
     pushed_back = saddle(SMALL, [0, 1])
@@ -95,9 +95,9 @@ def test_bounds_are_trivial_where_nothing_is_known() -> None:
 
 def test_a_stay_needs_few_outsiders_and_constant_rates() -> None:
     at, point = saddle(SMALL, [0]), polar(np.array([2.0, 0.1, 0.1]), 3)
-    with pytest.raises(ValueError, match="mass must exceed that of the outsiders, 0.2, got 0.1"):
+    with pytest.raises(ValueError, match=r"mass must exceed that of the outsiders, 0\.2, got 0\.1"):
         stay(GradientFlow(3), at, point, 0.1)
-    for flow in (GradientFlow(1), ScheduledWeightNormFlow(3, 1.0)):
-        with pytest.raises(ValueError, match="flow must have a constant ratio and a depth >= 2"):
-            stay(flow, at, point, 1.0)
-    assert isinstance(point, Polar)
+    with pytest.raises(ValueError, match="flow must be a GradientFlow or a WeightNormFlow of depth >= 2"):
+        stay(GradientFlow(1), at, point, 1.0)
+    with pytest.raises(ValueError, match="flow must have a constant ratio"):
+        stay(ScheduledWeightNormFlow(3, 1.0), at, point, 1.0)

@@ -128,11 +128,11 @@ class Stay:
 def stay(flow: Flow, at: Saddle, point: Polar, mass: float) -> Stay:
     """Bounds on the time until the weights off the saddle's support have the given mass, from one point near it.
 
-    Raises ValueError for a depth below 2, or if they have it already.
+    Raises ValueError for a depth below 2, for scheduled rates, or if they have it already.
     """
     L, problem = flow.depth, at.problem
     if L < 2 or not isinstance(flow, (GradientFlow, WeightNormFlow)):
-        raise ValueError(f"flow must have a constant ratio and a depth >= 2, got {flow}")
+        raise ValueError(f"flow must be a GradientFlow or a WeightNormFlow of depth >= 2, got {flow}")
     mass = check.positive("mass", mass)
     weights, outside = point.weights(L), ~at.support
     if not weights[outside].sum() < mass:
@@ -161,18 +161,17 @@ def _squared_radius(weights: Array, spread: float, L: int, mass: float, others: 
 
 
 def _confined(
-    flow: Flow, radius: float, least: float, largest: float
+    flow: GradientFlow | WeightNormFlow, radius: float, least: float, largest: float
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     r"""The ranges of $g(r)/g(r_0)$, $g = r e^{-\sigma(r)}$, and of $\gamma = \eta_u r^2$, for r^2 in a range."""
     if isinstance(flow, GradientFlow):
         return (1.0, 1.0), (1.0, 1.0)
-    assert isinstance(flow, WeightNormFlow)
-    c, rate = flow.ratio, flow.ratio * flow.radial_rate
+    at_start = flow.log_magnification(np.asarray(radius))
 
     def relative(rho: float) -> float:
-        return float(np.sqrt(rho) / radius * np.exp(-c * (rho - radius**2) / 2))
+        return float(np.sqrt(rho) / radius * np.exp(at_start - flow.log_magnification(np.sqrt(rho))))
 
-    peak = min(max(1 / c, least), largest)  # g grows up to r^2 = 1/c, and falls from there
+    rate, peak = flow.radial_rate * flow.ratio, min(max(1 / flow.ratio, least), largest)  # g grows up to r^2 = 1/c
     return (min(relative(least), relative(largest)), relative(peak)), (rate * least, rate * largest)
 
 
