@@ -30,6 +30,18 @@ def test_the_gradient_flow_of_equal_bias_has_the_same_limit() -> None:
     assert_allclose(limit(flow, PROBLEM, start).weights, end.weights, atol=1e-8)
 
 
+def test_a_nearer_start_with_a_larger_ratio_has_the_same_limit() -> None:
+    end = limit(FLOW, PROBLEM, plateaus.start_of(FLOW, PROBLEM))
+    flow, start = plateaus.nearer(end, 0.8)
+    assert flow.ratio > FLOW.ratio
+    assert_allclose(limit(flow, PROBLEM, start).weights, end.weights, atol=1e-8)
+    with pytest.raises(ValueError, match="scale must lead to a radius below"):
+        plateaus.nearer(end, 1.1)
+    plain, small = plateaus.equal_bias(end)
+    with pytest.raises(ValueError, match="flow must be a WeightNormFlow"):
+        plateaus.nearer(limit(plain, PROBLEM, small), 0.8)
+
+
 def test_the_rest_of_a_stay_is_within_its_bounds(run: plateaus.Run) -> None:
     found = plateaus.bracket(run)
     assert found.bounds.earliest <= found.measured <= found.bounds.latest

@@ -74,6 +74,21 @@ def equal_bias(end: Limit) -> tuple[GradientFlow, Polar]:
     return flow, flow.start(end.problem.shape[1], float(np.exp(end.log_scale)))
 
 
+def nearer(end: Limit, scale: float) -> tuple[WeightNormFlow, Polar]:
+    r"""The weight-normalized flow from `scale` times the frontier with exactly the given limit, and its start.
+
+    Where $c\, (r_\infty^2 - r_0^2)$ is the same, so is the limit. Raises ValueError for a scale beyond it.
+    """
+    if not isinstance(end.flow, WeightNormFlow):
+        raise ValueError(f"end.flow must be a WeightNormFlow, got {end.flow}")
+    radius = check.positive("scale", scale) * frontier(end.problem, end.flow.depth)
+    if radius >= end.radius:
+        raise ValueError(f"scale must lead to a radius below {end.radius:.4g}, got {radius:.4g}")
+    gain = (end.radius**2 - float(end.start.radius) ** 2) / (end.radius**2 - radius**2)
+    flow = WeightNormFlow(end.flow.depth, end.flow.ratio * gain)
+    return flow, flow.start(end.problem.shape[1], radius)
+
+
 def follow(flow: Flow, problem: Problem, start: Polar) -> Run:
     """Follow a flow until its relative residual is `FITTED`. Raises IntegrationError if that takes too long."""
     stop = 0.5 * (FITTED * float(np.linalg.norm(problem.y))) ** 2
