@@ -261,6 +261,8 @@ def _stepped(solver: OdeSolver, events: Sequence[Event]) -> tuple[OdeSolution | 
                 while event(times[seen + 1], pieces[seen](times[seen + 1])) > 0 and seen < len(pieces) - 1:
                     seen += 1
                 times[seen + 1 :] = [_crossing(event, pieces[seen], times[seen], times[seen + 1])]
+                if not times[-1] > times[-2]:
+                    raise IntegrationError(f"what happens after t = {times[-1]:.17g} is faster than times can tell")
                 return OdeSolution(times, pieces[: seen + 1]), event, message
         seen = len(pieces)
     return (OdeSolution(times, pieces) if pieces else None), None, message
