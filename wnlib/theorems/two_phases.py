@@ -124,8 +124,8 @@ $$
 
 as $p = A^\top e$ with $e$ in the range of $A$. So $\lVert e\rVert$ does not increase, $\lVert A\rVert\, |r| \ge
 \lVert A w\rVert \ge \lVert y\rVert - \lVert e(T)\rVert > 0$, and $r$, which cannot pass through zero, stays above
-$r_-$. Hence the rate. Then $r' = \eta_r \lambda$ is integrable, so $r$ and $K$ are bounded, $w' = K A^\top e$ is integrable, and
-$w(t)$ converges, to an interpolant since $e \to 0$.
+$r_-$. Hence the rate. Then $r' = \eta_r \lambda$ is integrable, so $r$ and $K$ are bounded, $w' = K A^\top e$ is
+integrable, and $w(t)$ converges, to an interpolant since $e \to 0$.
 
 *The excess.* This is the start $(r_1, u(T))$ in {prf:ref}`thm-minimum_norm`, with $\nu = n(T)^2$: its bound without the
 hypothesis on the ratio. (The reason: the factor by which $u_\perp$ changes in phase two is $e^{c (r_1^2 -
