@@ -20,9 +20,9 @@ from wnlib.problem import Problem
 
 @dataclass(frozen=True)
 class Guarantee:
-    r"""$n(t) \le 1/\cosh(x_0 + \mu t)$ from the time on at which $x_0 + \mu t \ge 0$.
+    r"""$n(t) \le 1/\cosh(\xi_0 + \mu t)$ from the time on at which $\xi_0 + \mu t \ge 0$.
 
-    rate $\mu$ > 0, offset $x_0$, share $n_0$: the norm of the start's part in ker A, in (0, 1].
+    rate $\mu$ > 0, offset $\xi_0$, share $n_0$: the norm of the start's part in ker A, in (0, 1].
     """
 
     rate: float
@@ -85,9 +85,9 @@ def guarantees(problem: Problem, radius: float, direction: Array, rate: float = 
 
 
 def certificate(problem: Problem, points: Polar) -> Array:
-    r"""A bound on n at points of radius > 0, shape (...), by the force alone: $\|p - \lambda u\|/\lambda$.
+    r"""A bound on n at points of radius > 0, shape (...), by the force alone: $\|p - s u\|/s$.
 
-    $\lambda = \langle p, u\rangle$; infinite where it is not positive. It needs no projection on row(A).
+    $s = \langle p, u\rangle$; infinite where it is not positive. It needs no projection on row(A).
     """
     u = points.direction
     force = problem.residual(points.weights(1)) @ problem.A

@@ -15,11 +15,12 @@ from wnlib.descent import DescentMethod, PolarDescent, SalimansKingmaDescent, de
 from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow
 from wnlib.limit import limit
 from wnlib.problem import Problem
-from wnlib.theorems.local_rate import rate_matrix
+from wnlib.theorems.mirror_map import metric, polar
 from wnlib.trajectory import Trajectory, integrate
 from wnlib.two_phases import least_norm, projected_descent
 
 FITTED = 1e-8  # relative residual at which a followed flow has arrived
+LINEAR = 1e-3  # below which a flow is compared with its linearization
 
 
 def problem(m: int, n: int, seed: int = 0) -> Problem:
@@ -99,18 +100,20 @@ def ends(problem: Problem, ratio: float | None, u: Array, radii: Array) -> Array
 
 @dataclass(frozen=True, eq=False)
 class Decay:
-    """The residual along one flow, and its rates.
+    r"""The residual along one flow, and its rates.
 
     t, residual  (T,), the residual relative to that of zero
+    linear       (T,), the same by $e' = -G_\infty e$, from where it is `LINEAR` on; NaN before
     measured     its rate over the last decade
-    local        the rate that the limit predicts
+    local        the smallest eigenvalue of $G_\infty$
     since        the index of the first point with half the residual of zero, from which the global bound holds
     bound        (T,), this bound; NaN before
-    condition    the condition number of the matrix whose smallest eigenvalue is `local`
+    condition    the condition number of $G_\infty$
     """
 
     t: Array
     residual: Array
+    linear: Array
     measured: float
     local: float
     since: int
@@ -119,22 +122,24 @@ class Decay:
 
 
 def decay(problem: Problem, flow: Flow, u: Array, radius: float) -> Decay:
-    """Along one flow."""
+    """Along one flow, for A of full row rank."""
     path = follow(flow, problem, flow.start(u.size, radius, u))
-    y = float(linalg.norm(problem.y))
-    residual = np.linalg.norm(problem.residual(path.weights), axis=1) / y
+    y, e = float(linalg.norm(problem.y)), problem.residual(path.weights)
+    residual = np.linalg.norm(e, axis=1) / y
     last = residual < 10 * residual[-1]
     measured = -np.polyfit(path.t[last], np.log(residual[last]), 1)[0]
-    spectrum = linalg.eigvalsh(rate_matrix(flow, problem, path.weights[-1]))
+    rates, modes = linalg.eigh(problem.A @ metric(flow, polar(path.weights[-1], 1)) @ problem.A.T)
+    near = int(np.argmax(residual <= LINEAR))
+    linear = np.linalg.norm((e[near] @ modes) * np.exp(-np.outer(path.t - path.t[near], rates)), axis=1) / y
+    linear[:near] = np.nan
     since = int(np.argmax(residual <= 0.5))
-    singular = linalg.svdvals(problem.A)[[0, problem.rank - 1]]
-    lowest = y * (1 - residual[since]) / singular[0]
-    slow = (
-        min(1.0, float(flow.relative_rate(np.asarray(lowest))) * lowest**2) if isinstance(flow, WeightNormFlow) else 1.0
-    )
-    bound = residual[since] * np.exp(-slow * singular[1] ** 2 * (path.t - path.t[since]))
+    largest, *_, smallest = linalg.svdvals(problem.A)
+    lowest = np.asarray(y * (1 - residual[since]) / largest)
+    slow = min(1.0, float(flow.relative_rate(lowest) * lowest**2))  # 1 for gradient flow
+    bound = residual[since] * np.exp(-slow * smallest**2 * (path.t - path.t[since]))
     bound[:since] = np.nan
-    return Decay(path.t, residual, float(measured), float(spectrum[0]), since, bound, float(spectrum[-1] / spectrum[0]))
+    condition = float(rates[-1] / rates[0])
+    return Decay(path.t, residual, linear, float(measured), float(rates[0]), since, bound, condition)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,10 +173,10 @@ def step_errors(problem: Problem, ratio: float, u: Array, radius: float, t: floa
 
 
 def tangential(problem: Problem, u: Array, radius: float, share: float) -> tuple[Array, Array]:
-    r"""A projected step on u of length $\alpha$, and the tangential one of length $\alpha/(1 + \alpha\lambda)$.
+    r"""A projected step on u of length $\alpha$, and the tangential one of length $\alpha/(1 + \alpha s)$.
 
     Both (N,), from the weights radius * u, with $\alpha\, \|p\|$ = `share`; the second is a step of `PolarDescent`.
-    They are the same if $1 + \alpha\lambda > 0$, as it is for a share below 1.
+    They are the same if $1 + \alpha s > 0$, as it is for a share below 1.
     """
 
     def force(weights: Array) -> Array:

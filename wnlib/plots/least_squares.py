@@ -6,13 +6,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from wnlib._checks import Array
 from wnlib.experiments.least_squares import Decay, Law, StepErrors
 from wnlib.experiments.two_phases import PhaseOne, Run
 from wnlib.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PLAIN, PURPLE, RED, SKY, THEORY, styled
 
-LOOKS = tuple(zip((BLUE, ORANGE, GREEN, PURPLE, SKY), ("-", "-.", "--", (0, (5, 1, 1, 1)), (0, (1, 1))), strict=True))
+LOOKS = tuple(zip((BLUE, ORANGE, GREEN, PURPLE), ("-", "-.", (0, (3, 1)), (0, (5, 1, 1, 1, 1, 1))), strict=True))
 LOWEST = 1e-12  # of an excess that is drawn: beneath are rounding errors
 
 
@@ -23,8 +24,7 @@ def law(laws: Mapping[float, Law], ratio: float, length: float) -> Figure:
         reach = 1.1 * max(float(np.abs(one.radius).max()) for one in laws.values())
         r = np.linspace(-reach, reach, 401)
         for (radius, one), (colour, line) in zip(laws.items(), LOOKS, strict=False):
-            at_start = radius * np.exp(ratio * radius**2 / 2)  # r e^{-c r^2 / 2} in units of its value at the start
-            axes.plot(r, r * np.exp(-ratio * r**2 / 2) / at_start * radius, **THEORY)
+            axes.plot(r, r * np.exp(ratio * (radius**2 - r**2) / 2), **THEORY)
             axes.plot(one.radius, one.measured * radius, color=colour, linestyle=line, label=f"$r_0 = {radius:g}$")
             axes.plot(one.radius[0], radius, "o", color=colour, markersize=5, markerfacecolor="white")
             axes.plot(one.radius[-1], one.measured[-1] * radius, "o", color=colour, markersize=5)
@@ -47,7 +47,7 @@ def excess(
     plain_measured: Array,
     crossing: float,
 ) -> Figure:
-    """The excess of the limit (K,) against |r0|, by ratio, with both bounds; dots (K',) for positive and negative r0."""
+    """The excess of the limit (K,) against |r0|, by ratio, with both bounds; dots (K',) for r0 of either sign."""
     with styled():
         figure, axes = plt.subplots(figsize=(4.8, 4.6))
         for (ratio, values), (colour, line) in zip(theory.items(), LOOKS, strict=False):
@@ -63,7 +63,7 @@ def excess(
         axes.plot(measured_at, plain_measured, "s", color=PLAIN["color"], markersize=4)
         for x in (1.0, crossing):
             axes.axvline(x, color=GREY, linewidth=0.8)
-        axes.set_ylim(LOWEST, 30)
+        axes.set_ylim(max(LOWEST, 0.2 * min(float(values.min()) for values in theory.values())), 30)
         axes.set_xlabel(r"length of the start, $|r_0|/\|w^\dagger\|$")
         axes.set_ylabel(r"excess, $(\|w_\infty\|^2 - q)/q$")
         figure.legend(loc="outside upper center", ncols=2)
@@ -71,14 +71,13 @@ def excess(
 
 
 def decay(decays: Mapping[str, Decay]) -> Figure:
-    """Residuals against time, with lines of the slopes that the limits predict, and the global bounds."""
+    """Residuals against time, with what the limits predict for the end, and the global bounds."""
     with styled():
         figure, axes = plt.subplots(figsize=(4.8, 4.2))
         for (name, one), (colour, line) in zip(decays.items(), LOOKS, strict=False):
             axes.semilogy(one.t, one.residual, color=colour, linestyle=line, label=name)
             axes.plot(one.t, one.bound, color=colour, linewidth=0.9, alpha=0.7)
-            late = one.residual < 1e-2
-            axes.plot(one.t[late], one.residual[-1] * np.exp(-one.local * (one.t[late] - one.t[-1])), **THEORY)
+            axes.plot(one.t, one.linear, **THEORY)
         axes.set_ylim(min(float(one.residual[-1]) for one in decays.values()), 10)
         axes.set_xlim(0, max(float(one.t[-1]) for one in decays.values()))
         axes.set_xlabel("time $t$")
@@ -96,6 +95,8 @@ def steps(errors: StepErrors) -> Figure:
             axes.loglog(errors.steps, values, marker=marker, color=colour, linestyle=line, label=name, markersize=4.5)
         top = max(float(values[0]) for values in errors.error.values())
         axes.loglog(errors.steps, 1.5 * top * errors.steps / errors.steps[0], **THEORY, label="first order")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("step $h$")
         axes.set_ylabel("distance from the flow")
         figure.legend(loc="outside upper center", ncols=2)
@@ -144,7 +145,11 @@ def _race(axes: Axes, title: str, runs: Mapping[str, Run], ends: Mapping[str, fl
         if name in ends:
             axes.axhline(ends[name], color=colour, linewidth=0.8, alpha=0.7)
     axes.set_xlim(0, last)
-    axes.set_ylim(LOWEST, 50)
+    low, high = (f([float(f(run.distance[: int(last)])) for run in runs.values()]) for f in (np.min, np.max))
+    axes.set_ylim(max(LOWEST, low / 2), 2 * high)
+    if high < 100 * low:
+        axes.set_yscale("linear")
+        axes.set_ylim(0, 1.1 * high)
     axes.set_title(title)
     axes.set_xlabel("steps")
     axes.set_ylabel(r"$\|w - w^\dagger\|^2/q$")

@@ -2,20 +2,20 @@ r"""Two phases reach the least norm
 
 For least squares ($L = 1$): hold the length of the weights below that of every interpolant and turn the direction only;
 then release the length. The first phase wipes out what the data cannot see, exponentially and from any direction; the
-second brings none of it back. The limit is as close to the interpolant of least norm as the first phase was long.
+second brings none of it back. The longer the first, the closer the limit is to the interpolant of least norm.
 
 Statement
 ---------
-Let $y \ne 0$, let $w^\dagger = A^+ y$ be the interpolant of least norm and $q = \lVert w^\dagger\rVert^2$. Let $n(t)$
-be the norm of the component of $u$ in $\ker A$, with $n_0 = n(0) > 0$. *Phase one* holds the radius at $r_1$ and moves
-$u' = \eta_u r_1 (p - \lambda u)$, $\lambda = \langle p, u\rangle$, from any $u_0$ with $\lVert u_0\rVert = 1$, up to a
-time $T$. *Phase two* is weight-normalized gradient flow from there. For $d \in \operatorname{row}(A)$ and $a = (A^\top
-A)^+ d$ let
+Let $y \ne 0$ be in the range of $A$, let $w^\dagger = A^+ y$ be the interpolant of least norm and $q = \lVert
+w^\dagger\rVert^2$. Let $n(t)$ be the norm of the component of $u$ in $\ker A$, with $n_0 = n(0) > 0$. *Phase one* holds
+the radius at $r_1$ and moves $u' = \eta_u r_1 (p - s u)$, $s = \langle p, u\rangle$, from any $u_0$ with $\lVert
+u_0\rVert = 1$, up to a time $T$. *Phase two* is weight-normalized gradient flow from there. For $d \in
+\operatorname{row}(A)$, $d \ne 0$, and $a = (A^\top A)^+ d$ let
 
 $$
 \begin{aligned}
 \mu &= \eta_u r_1\, \frac{\langle w^\dagger, d\rangle - r_1 \lVert d\rVert}{\lVert a\rVert}, &
-x_0 &= \operatorname{arsinh} \frac{\langle a, u_0\rangle}{\lVert a\rVert\, n_0} .
+\xi_0 &= \operatorname{arsinh} \frac{\langle a, u_0\rangle}{\lVert a\rVert\, n_0} .
 \end{aligned}
 $$
 
@@ -24,12 +24,11 @@ If
 1. **one factor**: $L = 1$;
 2. **held short**: $0 < r_1 < \lVert w^\dagger\rVert$, and $d$ is such that $\mu > 0$,
 
-then during phase one, as soon as $x_0 + \mu t \ge 0$,
+then during phase one, as soon as $\xi_0 + \mu t \ge 0$,
 
 $$
 \begin{aligned}
-n(t) &\le \frac{1}{\cosh(x_0 + \mu t)}, & n(t) &\le \frac{\lVert p - \lambda u\rVert}{\lambda} \text{ where } \lambda
-> 0 .
+n(t) &\le \frac{1}{\cosh(\xi_0 + \mu t)}, & n(t) &\le \frac{\lVert p - s u\rVert}{s} \text{ where } s > 0 .
 \end{aligned}
 $$
 
@@ -40,7 +39,7 @@ u/\lVert\tilde u\rVert$ with $\tilde u = u + h \eta_u r_1 p$. Then after $k$ ste
 
 $$
 \begin{aligned}
-n_k &\le \frac{1}{\cosh(x_0 + k \log(1 + h\mu))} .
+n_k &\le \frac{1}{\cosh(\xi_0 + k \log(1 + h\mu))} .
 \end{aligned}
 $$
 
@@ -66,13 +65,13 @@ $$
 \end{aligned}
 $$
 
-Hypothesis 3 holds if $\lambda(T) > 0$, and if $x_0 + \mu T > \operatorname{arcosh}(1/n_0)$. So from every $u_0$ with
+Hypothesis 3 holds if $s(T) > 0$, and if $\xi_0 + \mu T > \operatorname{arcosh}(1/n_0)$. So from every $u_0$ with
 $n_0 > 0$ the excess of the limit falls at least like $e^{-2 \mu T}$.
 
 Proof
 -----
-*What the sphere leaves of the force.* As $p \in \operatorname{row}(A)$, $u_\perp' = -\eta_u r_1 \lambda\, u_\perp$, so
-$n' = -\eta_u r_1 \lambda\, n$. Hence $v = u/n$ moves by
+*What the sphere leaves of the force.* As $p \in \operatorname{row}(A)$, $u_\perp' = -\eta_u r_1 s\, u_\perp$, so
+$n' = -\eta_u r_1 s\, n$. Hence $v = u/n$ moves by
 
 $$
 \begin{aligned}
@@ -87,7 +86,7 @@ $a \in \operatorname{row}(A)$, $1/n = \lVert v\rVert \ge \sqrt{1 + X^2}$. So
 $$
 \begin{aligned}
 X' &= \frac{\eta_u r_1 \langle p, a\rangle}{\lVert a\rVert\, n} \ge \mu \sqrt{1 + X^2}, &
-(\operatorname{arsinh} X)' &\ge \mu, & n &\le \frac{1}{\sqrt{1 + X^2}} \le \frac{1}{\cosh(x_0 + \mu t)} .
+(\operatorname{arsinh} X)' &\ge \mu, & n &\le \frac{1}{\sqrt{1 + X^2}} \le \frac{1}{\cosh(\xi_0 + \mu t)} .
 \end{aligned}
 $$
 
@@ -95,22 +94,22 @@ $$
 \lVert A^\top y\rVert$, and $(A^\top A)^+ A^\top y = w^\dagger$.
 
 *Steps.* A projected step divides $u_\perp$ by $\lVert\tilde u\rVert$. So $v$ becomes $\tilde u/n = v + h \eta_u r_1
-p/n$, and $X$ grows by at least $h\mu\sqrt{1 + X^2}$. For $X = \sinh x$ and any $x$
+p/n$, and $X$ grows by at least $h\mu\sqrt{1 + X^2}$. For $X = \sinh \xi$ and any $\xi$
 
 $$
 \begin{aligned}
-\sinh x + h\mu \cosh x - \sinh(x + \log(1 + h\mu)) &= \frac{(h\mu)^2}{2\, (1 + h\mu)}\, e^{-x} \ge 0,
+\sinh \xi + h\mu \cosh \xi - \sinh(\xi + \log(1 + h\mu)) &= \frac{(h\mu)^2}{2\, (1 + h\mu)}\, e^{-\xi} \ge 0,
 \end{aligned}
 $$
 
 so $\operatorname{arsinh} X$ grows by at least $\log(1 + h\mu)$.
 
-*What the force tells.* As $p/\lambda \in \operatorname{row}(A)$, $u_\perp$ is a part of $u - p/\lambda$, of norm
-$\lVert p - \lambda u\rVert/\lambda$.
+*What the force tells.* As $p/s \in \operatorname{row}(A)$, $u_\perp$ is a part of $u - p/s$, of norm
+$\lVert p - s u\rVert/s$.
 
-*Below zero.* For every $w = r u$, $\ell(0) - \ell(w) = r \lambda + \frac12 \lVert A w\rVert^2$. So $\lambda(T) > 0$
+*Below zero.* For every $w = r u$, $\ell(0) - \ell(w) = r s + \frac12 \lVert A w\rVert^2$. So $s(T) > 0$
 is enough. During phase one $\ell$ does not increase, $\ell' = -\lVert u'\rVert^2/\eta_u$, so one earlier time with
-$\lambda > 0$ is enough as well; there is one if $n(T) < n_0$, and this follows from the bound on $n(T)$ if $x_0 + \mu T
+$s > 0$ is enough as well; there is one if $n(T) < n_0$, and this follows from the bound on $n(T)$ if $\xi_0 + \mu T
 > \operatorname{arcosh}(1/n_0)$.
 
 *Phase two converges.* From $w' = r' u + r u' = K p$ with $K = \eta_r (u u^\top + c\, r^2 (I - u u^\top))$,
@@ -124,7 +123,7 @@ $$
 
 as $p = A^\top e$ with $e$ in the range of $A$. So $\lVert e\rVert$ does not increase, $\lVert A\rVert\, |r| \ge
 \lVert A w\rVert \ge \lVert y\rVert - \lVert e(T)\rVert > 0$, and $r$, which cannot pass through zero, stays above
-$r_-$. Hence the rate. Then $r' = \eta_r \lambda$ is integrable, so $r$ and $K$ are bounded, $w' = K A^\top e$ is
+$r_-$. Hence the rate. Then $r' = \eta_r s$ is integrable, so $r$ and $K$ are bounded, $w' = K A^\top e$ is
 integrable, and $w(t)$ converges, to an interpolant since $e \to 0$.
 
 *The excess.* This is the start $(r_1, u(T))$ in {prf:ref}`thm-minimum_norm`, with $\nu = n(T)^2$: its bound without the
@@ -172,12 +171,12 @@ STEPS = 30
 
 def derive(depth: Depth) -> Derivation:
     """Phase one in v = u/n, its steps, the loss of zero, and the residual of phase two, with all sums written out."""
-    n, X, x, m, eta_r = sp.symbols(r"n X x m \eta_r", positive=True)
+    n, X, xi, m, eta_r = sp.symbols(r"n X \xi m \eta_r", positive=True)
     held = symbolic.polar_rates(depth, sp.S.Zero)
     in_kernel = held[u].subs(p, 0) / u
     moved = {**held, n: in_kernel * n}
-    step = sp.sinh(x) + m * sp.cosh(x) - sp.sinh(x + sp.log(1 + m))
-    left = m**2 * sp.exp(-x) / (2 * (1 + m))
+    step = sp.sinh(xi) + m * sp.cosh(xi) - sp.sinh(xi + sp.log(1 + m))
+    left = m**2 * sp.exp(-xi) / (2 * (1 + m))
 
     A = sp.Matrix(2, 3, sp.symbols("A_1:7"))
     a, us, least = (sp.Matrix(sp.symbols(f"{name}_1:4")) for name in ("a", "u", "w"))
@@ -201,12 +200,23 @@ def derive(depth: Depth) -> Derivation:
             r"$A^\top A\, a = d$; two measurements of three weights.",
         ),
         Step(
-            "Slope", r"\frac{d}{dX} \operatorname{arsinh} X", sp.diff(sp.asinh(X), X), r"So it grows at least by $\mu$."
+            "Slope",
+            r"\frac{d}{dX} \operatorname{arsinh} X",
+            sp.diff(sp.asinh(X), X),
+            r"So $\xi = \operatorname{arsinh} X$ grows at least at the rate $\mu$.",
         ),
-        Step("A projected step", r"\sinh x + m \cosh x - \sinh(x + \log(1 + m))", left, r"$m = h\mu$; positive."),
-        Step("The loss of zero", r"\ell(0) - \ell(w) - r\lambda - \tfrac12\lVert A w\rVert^2", sp.expand(fall), "So."),
+        Step("A projected step", r"\sinh \xi + m \cosh \xi - \sinh(\xi + \log(1 + m))", left, r"$m = h\mu$; positive."),
         Step(
-            "The residual", r"\tfrac12 \tfrac{d}{dt}\lVert e\rVert^2 + \langle p, K p\rangle", sp.expand(slope), "So."
+            "The loss of zero",
+            r"\ell(0) - \ell(w) - r s - \tfrac12\lVert A w\rVert^2",
+            sp.expand(fall),
+            "As $A w^\\dagger = y$.",
+        ),
+        Step(
+            "The residual",
+            r"\tfrac12 \tfrac{d}{dt}\lVert e\rVert^2 + \langle p, K p\rangle",
+            sp.expand(slope),
+            "$e' = -A K p$, $p = A^\\top e$.",
         ),
     )
     residuals = symbolic.reduced(
