@@ -107,9 +107,9 @@ so $\operatorname{arsinh} X$ grows by at least $\log(1 + h\mu)$.
 *What the force tells.* As $p/s \in \operatorname{row}(A)$, $u_\perp$ is a part of $u - p/s$, of norm
 $\lVert p - s u\rVert/s$.
 
-*Below zero.* For every $w = r u$, $\ell(0) - \ell(w) = r s + \frac12 \lVert A w\rVert^2$. So $s(T) > 0$ is enough. Along
-the flow of phase one $\ell$ does not increase, $\ell' = -\lVert u'\rVert^2/\eta_u$, so one earlier time with $s > 0$ is
-enough as well. There is one if $n(T) < n_0$, and this follows from the bound on $n(T)$ if
+*Below zero.* For every $w = r u$, $\ell(0) - \ell(w) = r s + \frac12 \lVert A w\rVert^2$. So $s(T) > 0$ is enough.
+Along the flow of phase one $\ell$ does not increase, $\ell' = -\lVert u'\rVert^2/\eta_u$, so one earlier time with $s >
+0$ is enough as well. There is one if $n(T) < n_0$, and this follows from the bound on $n(T)$ if
 $\operatorname{arcosh}(1/n_0) < \xi_0 + \mu T$.
 
 *Phase two converges.* From $w' = r' u + r u' = K p$ with $K = \eta_r (u u^\top + c\, r^2 (I - u u^\top))$,
