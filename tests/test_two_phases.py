@@ -85,3 +85,14 @@ def test_bad_arguments(arguments, message):
         guarantees(**({"problem": PROBLEM, "radius": 0.5, "direction": DIRECTION} | arguments))
     with pytest.raises(ValueError, match="steps must be >= 1, got 0"):
         projected_descent(PROBLEM, Polar.of(0.5, DIRECTION), 1.0, 0.1, 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_repeated_rows_change_no_guarantee_from_the_least_norm(seed):
+    row = np.random.default_rng(seed).standard_normal(9)
+    u = np.random.default_rng([seed, 1]).standard_normal(9)
+    u /= np.linalg.norm(u)
+    once, thrice = Problem(row[None], np.ones(1)), Problem(np.tile(row, (3, 1)), np.ones(3))
+    radius = 0.5 * float(np.linalg.norm(least_norm(once)))
+    for one, three in zip(guarantees(once, radius, u), guarantees(thrice, radius, u), strict=True):
+        assert_allclose([three.rate, three.offset, three.share], [3 * one.rate, one.offset, one.share])

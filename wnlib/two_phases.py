@@ -72,8 +72,9 @@ def guarantees(problem: Problem, radius: float, direction: Array, rate: float = 
     share = float(linalg.norm(problem.kernel.T @ direction))
     if share <= 1e-14:
         raise ValueError(f"direction must have a part in ker A, got one of norm {share:.1e}")
-    # (A^T A)^+ d with d = w, and with d = A^T y, where it is w.
-    inverse = linalg.lstsq(problem.A, linalg.lstsq(problem.A.T, least)[0])[0]
+    # (A^T A)^+ d with d = w, and with d = A^T y, where it is w. On the rows' basis A has full rank: none to be guessed.
+    on_basis = problem.A @ problem.row_basis
+    inverse = problem.row_basis @ linalg.lstsq(on_basis, linalg.lstsq(on_basis.T, problem.moments)[0])[0]
     found = []
     for d, a in ((least, inverse), (problem.A.T @ problem.y, least)):
         drive = float(least @ d - radius * linalg.norm(d))

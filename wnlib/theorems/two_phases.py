@@ -162,8 +162,8 @@ from wnlib.flows import GradientFlow, Polar, ScheduledWeightNormFlow, WeightNorm
 from wnlib.problem import Problem
 from wnlib.symbolic import Depth, Derivation, Step, c, eta_u, p, pull, r, u
 from wnlib.theorem import Falsifier, Kind, Measurement, Theorem
-from wnlib.theorems.perpendicular import follow, least_norm, problem_and_start
-from wnlib.two_phases import certificate, guarantees, projected_descent
+from wnlib.theorems.perpendicular import follow, problem_and_start
+from wnlib.two_phases import certificate, guarantees, least_norm, projected_descent
 
 SHARE = 1e-4  # of u in ker A, below which it is not compared with a bound: rounding blurs it
 STEPS = 30
