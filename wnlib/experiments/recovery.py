@@ -201,6 +201,21 @@ def guarantee(problem: Problem, depth: int) -> Guarantee | None:
     return Guarantee(log_m, flow.ratio, log10_radius, float(distance(end.weights, problem)))
 
 
+def sufficient_magnification(problem: Problem, depth: int, most: float) -> float:
+    r"""The least log M at which the limit on one problem is within `RECOVERED` of the truth, to 0.01.
+
+    By bisection between -3 and `most`, at which it is. Gradient flow from $r_0 = \sqrt{\rho(z^*)}/M$ tells it for both
+    flows. Negative where even a start of a larger radius than the target's is small enough.
+    """
+    flow, curve, target = GradientFlow(depth), LimitCurve(problem, depth), basis_pursuit(problem).weights
+    low, high, frontier = -3.0, most, float(radius_of(target, depth))
+    while high - low > 0.01:
+        middle = (low + high) / 2
+        end = curve.limit(flow, flow.start(len(target), frontier * np.exp(-middle)), TOLERANCE)
+        low, high = (low, middle) if distance(end.weights, problem) <= RECOVERED else (middle, high)
+    return high
+
+
 Task = tuple[str, int, int]
 
 
