@@ -1,14 +1,16 @@
 """The cone of basis pursuit: its projections against a quadratic program, its dimensions, and what they predict."""
 
+from math import comb
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy.optimize import LinearConstraint, minimize
+from scipy.optimize import LinearConstraint, linprog, minimize
 
 from wnlib import Problem, basis_pursuit
-from wnlib.phase_transition import positivity_dimension, projections, shift, statistical_dimension
+from wnlib.phase_transition import positivity_dimension, positivity_success, projections, shift, statistical_dimension
 
 
 @given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 10**6))
@@ -62,6 +64,24 @@ def test_without_a_shift_the_formula_is_positivity_alone():
     gaussian = np.random.default_rng(0).standard_normal((20_000, 50))
     squared = np.sum(gaussian[:, :10] ** 2, axis=1) + np.sum(np.maximum(gaussian[:, 10:], 0) ** 2, axis=1)
     assert_allclose(squared.mean(), positivity_dimension(10, 50), rtol=5e-3)
+
+
+@pytest.mark.parametrize(("m", "s", "n"), [(3, 1, 6), (7, 3, 12), (4, 2, 5), (2, 2, 9), (5, 1, 6)])
+def test_positivity_alone_is_croftons_sum_of_binomials(m, s, n):
+    volumes = {s + j: comb(n - s, j) / 2 ** (n - s) for j in range(n - s + 1)}
+    assert_allclose(positivity_success(m, s, n), 1 - 2 * sum(volumes.get(m + k, 0) for k in range(1, n, 2)), atol=1e-14)
+
+
+def test_positivity_alone_is_how_often_no_other_weights_fit():
+    m, s, n, count = 8, 2, 14, 300
+    fits = 0
+    for seed in range(count):
+        problem = Problem.gaussian(m, n, s, seed=seed)
+        cost = np.random.default_rng(seed).standard_normal(n)
+        away = linprog(cost, A_eq=problem.A, b_eq=problem.y, bounds=(0, 10), method="highs").x
+        fits += np.allclose(away, problem.truth, atol=1e-6)
+    wanted = positivity_success(m, s, n)
+    assert abs(fits / count - wanted) <= 4 * np.sqrt(wanted * (1 - wanted) / count)
 
 
 @pytest.mark.parametrize(("m", "s"), [(6, 2), (8, 2), (12, 5)])

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from wnlib import _checks as check
 from wnlib._checks import Array
@@ -52,6 +52,16 @@ def positivity_dimension(s: int, n: int) -> float:
     """
     s, n = _sizes(s, n)
     return (n + s) / 2
+
+
+def positivity_success(m: int, s: int, n: int) -> float:
+    r"""The probability that m Gaussian measurements make the truth the only nonnegative interpolant: exact.
+
+    The cone's intrinsic volumes are binomial, $v_{s+j} = \binom{N-s}{j} 2^{s-N}$, and Crofton's sum of every second one
+    becomes, by Pascal's rule, $P(B \le M - s - 1)$ for a binomial B of N - s - 1 fair coins.
+    """
+    s, n = _sizes(s, n)
+    return float(binom.cdf(check.integer("m", m, least=1) - s - 1, n - s - 1, 0.5))
 
 
 @dataclass(frozen=True, eq=False)
