@@ -1,7 +1,8 @@
 """How often the truth is recovered: by basis pursuit, by the limits of both flows, and by descent, against sparsity."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,7 +180,7 @@ class Guarantee:
     log_magnification  log M, from the start to the target
     ratio              with which weight normalization has it, from the middle of the window
     log10_radius       of the start from which gradient flow has it
-    error              of the limit of weight normalization at that ratio, relative
+    error              of the limit of weight normalization at that ratio, relative; NaN where it was not computed
     """
 
     log_magnification: float
@@ -196,24 +197,47 @@ def guarantee(problem: Problem, depth: int) -> Guarantee | None:
     log_m = needed_magnification(depth, target, RECOVERED * float(np.linalg.norm(target)) / (factor * target.sum()))
     rho = float(radius_of(target, depth)) ** 2
     flow = WeightNormFlow(depth, 2 * log_m / (rho / 2))
-    end = LimitCurve(problem, depth).limit(flow, flow.start(len(target), np.sqrt(rho / 2)), TOLERANCE)
-    log10_radius = float(np.log10(rho) / 2 - log_m / np.log(10))
-    return Guarantee(log_m, flow.ratio, log10_radius, float(distance(end.weights, problem)))
+    try:
+        end = LimitCurve(problem, depth).limit(flow, flow.start(len(target), np.sqrt(rho / 2)), TOLERANCE)
+        error = float(distance(end.weights, problem))
+    except LimitError:
+        error = np.nan
+    return Guarantee(log_m, flow.ratio, float(np.log10(rho) / 2 - log_m / np.log(10)), error)
 
 
 def sufficient_magnification(problem: Problem, depth: int, most: float) -> float:
     r"""The least log M at which the limit on one problem is within `RECOVERED` of the truth, to 0.01.
 
-    By bisection between -3 and `most`, at which it is. Gradient flow from $r_0 = \sqrt{\rho(z^*)}/M$ tells it for both
-    flows. Negative where even a start of a larger radius than the target's is small enough.
+    By bisection, above -3 and not beyond `most`, at which it is. Gradient flow from $r_0 = \sqrt{\rho(z^*)}/M$ tells it
+    for both flows. Negative where even a start of a larger radius than the target's is small enough. Raises LimitError.
     """
     flow, curve, target = GradientFlow(depth), LimitCurve(problem, depth), basis_pursuit(problem).weights
-    low, high, frontier = -3.0, most, float(radius_of(target, depth))
+    frontier = float(radius_of(target, depth))
+
+    def recovers(log_m: float) -> bool:
+        end = curve.limit(flow, flow.start(len(target), frontier * np.exp(-log_m)), TOLERANCE)
+        return bool(distance(end.weights, problem) <= RECOVERED)
+
+    low, high = -3.0, min(1.0, most)
+    while high < most and not recovers(high):
+        low, high = high, min(2 * high, most)
     while high - low > 0.01:
         middle = (low + high) / 2
-        end = curve.limit(flow, flow.start(len(target), frontier * np.exp(-middle)), TOLERANCE)
-        low, high = (low, middle) if distance(end.weights, problem) <= RECOVERED else (middle, high)
+        low, high = (low, middle) if recovers(middle) else (middle, high)
     return high
+
+
+Table = Mapping[str, NDArray[Any]]
+
+
+def select(table: Table, name: str, **where: float | str) -> NDArray[Any]:
+    """A column of the record, in the rows in which others have the given values."""
+    return table[name][np.all([table[key] == value for key, value in where.items()], axis=0)]
+
+
+def share(table: Table, name: str, **where: float | str) -> Array:
+    """The same, a count, over the number of problems."""
+    return np.asarray(select(table, name, **where) / select(table, "problems", **where))
 
 
 Task = tuple[str, int, int]
@@ -255,20 +279,20 @@ def _limit_rows(kind: str, problems: Sequence[Problem], depth: int, scales: Sequ
 def _descent_rows(name: str, problems: Sequence[Problem], depth: int) -> Iterator[Row]:
     trials, row = [descent(descent_methods(depth)[name], p) for p in problems], _Rows("descent", problems, depth)
     for k, scale in enumerate(SCALES):
-        arrived = np.array([trial.arrived[k] for trial in trials])
-        error = np.where(arrived, [trial.error[k] for trial in trials], np.nan)
+        arrived, error = (np.array([getattr(trial, part)[k] for trial in trials]) for part in ("arrived", "error"))
         agreeing = int(np.sum(arrived & [trial.gap[k] <= AGREES for trial in trials]))
-        yield row(name, scale, error, agreeing=agreeing, steps=int(np.median([trial.steps[k] for trial in trials])))
+        steps = int(np.median([trial.steps[k] for trial in trials]))
+        yield row(name, scale, error, arrived, agreeing=agreeing, steps=steps)
 
 
 class _Rows:
     """The rows of one kind on some problems of one size: counts over problems, of which basis pursuit fails on some.
 
     present    on which there is an end, or a descent that arrived; collapsed, on which the flow has none
-    loose, recovered, strict   with an error up to each of `THRESHOLDS`
+    loose, recovered, strict   with an error up to each of `THRESHOLDS`, of descents whether they arrived or not
     failed     on which basis pursuit does not recover; beats, of these the recovered; closer, those with less error
     loosely    as `beats`, for the loosest threshold
-    error      the median of those present, at least `FLOOR`
+    error      the median, at least `FLOOR`
     agreeing   descents that arrived near the flow's limit; steps, their median, all allowed for those that did not
     """
 
@@ -278,11 +302,18 @@ class _Rows:
         self.convex = pursuit(problems)
 
     def __call__(
-        self, method: str, scale: str, error: Array, collapsed: int = 0, agreeing: int = 0, steps: int = 0
+        self,
+        method: str,
+        scale: str,
+        error: Array,
+        arrived: NDArray[np.bool_] | None = None,
+        collapsed: int = 0,
+        agreeing: int = 0,
+        steps: int = 0,
     ) -> Row:
-        convex, present, loose = self.convex, np.isfinite(error), THRESHOLDS["loose"]
+        convex, known, loose = self.convex, np.isfinite(error), THRESHOLDS["loose"]
         counts = {
-            "present": present,
+            "present": known if arrived is None else arrived,
             **{name: error <= bound for name, bound in THRESHOLDS.items()},
             "failed": convex > RECOVERED,
             "beats": (convex > RECOVERED) & (error <= RECOVERED),
@@ -296,7 +327,7 @@ class _Rows:
             "problems": error.size,
             "collapsed": collapsed,
             **{name: int(np.sum(which)) for name, which in counts.items()},
-            "error": max(FLOOR, float(np.median(error[present]))) if present.any() else np.nan,
+            "error": max(FLOOR, float(np.median(error[known]))) if known.any() else np.nan,
             "agreeing": agreeing,
             "steps": steps,
         }
