@@ -154,10 +154,10 @@ def descents(
             axes.set_ylabel("share of runs")
             axes.set_xticks(list(depths))
         panels[-1].set_xlabel("depth, $L$")
-        handles = [Patch(color=colour, label=LABELS[method]) for method, colour in METHODS.items()]
+        handles = [Patch(color=colour, alpha=0.55, label=LABELS[method]) for method, colour in METHODS.items()]
         handles += [
             Patch(facecolor="white", edgecolor=BLACK, label="arrived"),
-            Patch(color=GREY, label="recovered"),
+            Patch(color=GREY, alpha=0.55, label="recovered"),
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=9)
     return figure
@@ -172,5 +172,5 @@ def _bars(
 ) -> None:
     for way, (method, colour) in zip((-0.27, 0.0, 0.27), METHODS.items(), strict=True):
         x = np.array(depths) + way
-        axes.bar(x, recovered[method, scale], 0.24, color=colour, alpha=0.85, linewidth=0)
-        axes.bar(x, arrived[method, scale], 0.24, facecolor="none", edgecolor=BLACK, linewidth=0.9)
+        axes.bar(x, recovered[method, scale], 0.24, color=colour, alpha=0.55, linewidth=0)
+        axes.bar(x, arrived[method, scale], 0.24, facecolor="none", edgecolor=colour, linewidth=1.4)
