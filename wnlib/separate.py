@@ -12,20 +12,21 @@ $m_L(z_\pm)' = \pm\kappa_\pm L\, p$, and a clock $\kappa_\pm = \eta_u r_\pm^L e^
 Problems are doubled ones, $[A, -A]$ of shape (M, 2N), as for the joint normalization.
 """
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import solve_ivp
+from scipy.integrate import LSODA
 
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.flows import Field, Polar, WeightNormFlow, log_norm
 from wnlib.problem import Problem
-from wnlib.trajectory import IntegrationError
+from wnlib.trajectory import IntegrationError, stepped
 
-SMALLEST = 1e-12  # of a radius that shrinks in finite time, as with matched clocks: there the flow ends
+SMALLEST = 1e-6  # of a radius that vanishes in finite time, as matched clocks let it: there the flow ends
 
 
 @dataclass(frozen=True)
@@ -133,17 +134,17 @@ def follow(
         weights = np.exp(flow.depth * (log_r + log_u)).ravel()
         return float(np.linalg.norm(problem.residual(weights))) / size - stop
 
-    def spent(t: float, state: Array) -> float:
+    def unspent(t: float, state: Array) -> float:
         return float(_parts(state)[0].min() - np.log(SMALLEST)) if flow.matched else 1.0
 
-    unfit.terminal = spent.terminal = True  # type: ignore[attr-defined]
     first = min(t_end, 1e-3 / float(np.abs(field(0.0, state)).max()))
-    with np.errstate(over="ignore", invalid="ignore"):  # in trial steps, which the solver rejects
-        found = solve_ivp(
-            field, (0.0, t_end), state, "LSODA", events=[unfit, spent], rtol=rtol, atol=rtol, first_step=first
-        )
-    if found.status < 0 or not np.isfinite(found.y).all():
-        raise IntegrationError(f"no solution past t = {found.t[-1]:.3g} of {t_end:.3g}: {found.message}")
-    log_r, log_u = _parts(found.y.T)
+    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+        # Overflow happens in trial steps, which the solver rejects; what it warns of, the error below says.
+        warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)
+        solver = LSODA(field, 0.0, state, t_end, rtol=rtol, atol=rtol, first_step=first)
+        solution, ended, message = stepped(solver, [unfit, unspent])
+    if solution is None or (ended is None and solver.status == "failed"):
+        raise IntegrationError(f"no solution past t = {solver.t:.3g} of {t_end:.3g}: {message}")
+    log_r, log_u = _parts(solution(solution.ts).T)
     plus, minus = (Polar(np.exp(log_r[:, k, 0]), log_u[:, k], np.ones(1)) for k in (0, 1))
-    return SeparateTrajectory(flow, problem, found.t, plus, minus, bool(found.t_events[0].size))
+    return SeparateTrajectory(flow, problem, solution.ts, plus, minus, ended is unfit)

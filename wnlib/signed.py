@@ -43,7 +43,9 @@ def log_temperature(flow: Flow, start: Polar, radius: float) -> Array:
 
 
 def tilt(weights: Array, log_alpha: Array, depth: int) -> Array:
-    r"""$q \ge 0$ with $x_\pm = \alpha e^{\pm q}$ at depth 2, and $x_\pm^{2-L} = \alpha^{2-L} (1 \mp (1 - e^{-q}))$ above.
+    r"""How far the halves are apart: q >= 0, entry by entry, shape (N,).
+
+    $x_\pm = \alpha e^{\pm q}$ at depth 2, and $x_\pm^{2-L} = \alpha^{2-L} (1 \mp (1 - e^{-q}))$ above.
 
     `weights` (N,) are the signed ones; q is that of their absolute values, and keeps its relative accuracy.
     """
@@ -55,7 +57,8 @@ def tilt(weights: Array, log_alpha: Array, depth: int) -> Array:
     if depth == 2:
         return np.where(some, sinh / 2, 0.0)
     power, wanted = depth / (depth - 2), ratio[some]
-    low, found = sinh[some] / power, np.logaddexp(0, wanted) / power  # they enclose q, which is at least half the second
+    # These enclose q, and differ by a factor of at most 2.
+    low, found = sinh[some] / power, np.logaddexp(0, wanted) / power
     for _ in range(NEWTON):
         # In log q, on log(e^{power q} - (2 - e^{-q})^{-power}), without overflow or cancellation.
         log_other = np.log1p(-np.expm1(-found))

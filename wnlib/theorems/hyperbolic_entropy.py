@@ -39,8 +39,9 @@ w &= \alpha^L \Bigl( (1 - k\theta)^{-L/(L-2)} - (1 + k\theta)^{-L/(L-2)} \Bigr),
 \end{aligned}
 $$
 
-So $\nabla\Psi(w) = \tfrac12 \operatorname{arsinh}\bigl(w / (2\alpha(r)^2)\bigr)$ for $L = 2$. Here $r^2 = \lVert x_+\rVert^2 +
-\lVert x_-\rVert^2$ is the only root of one scalar equation in $w$; for $L = 2$, with $S = r^2$ and $S_0 = r_0^2$,
+So $\nabla\Psi(w) = \tfrac12 \operatorname{arsinh}\bigl(w / (2\alpha(r)^2)\bigr)$ for $L = 2$. Here $r^2 = \lVert
+x_+\rVert^2 + \lVert x_-\rVert^2$ is the only root of one scalar equation in $w$; for $L = 2$, with $S = r^2$ and $S_0
+= r_0^2$,
 
 $$
 \begin{aligned}
@@ -56,17 +57,17 @@ Proof
 $m_L(z_+) + m_L(z_-) = 2\, m_L(z_0)$ by the common factor (for $L = 2$: subtracting its logarithm) gives $m_L(x_+) +
 m_L(x_-) = 2\, m_L(\alpha)$, which is the law of the halves.
 
-*The weights.* By {prf:ref}`thm-signed_potential`, $\nabla\Psi(w) = \theta$ with $\theta_\pm = \theta_0 \pm \theta$. For $L =
-2$, $z_\pm = z_0 e^{\pm\theta}$, hence $x_\pm = \alpha e^{\pm\theta}$ and $w = \alpha^2 (e^{2\theta} - e^{-2\theta})$. For $L \ge
-3$, $z_\pm^{2-L} = z_0^{2-L} \mp (L-2)\, \theta = z_0^{2-L} (1 \mp k \theta)$, hence $x_\pm^{2-L} = \alpha^{2-L} (1 \mp
-k\theta)$, and $w = x_+^L - x_-^L$.
+*The weights.* By {prf:ref}`thm-signed_potential`, $\nabla\Psi(w) = \theta$ with $\theta_\pm = \theta_0 \pm \theta$.
+For $L = 2$, $z_\pm = z_0 e^{\pm\theta}$, hence $x_\pm = \alpha e^{\pm\theta}$ and $w = \alpha^2 (e^{2\theta} -
+e^{-2\theta})$. For $L \ge 3$, $z_\pm^{2-L} = z_0^{2-L} \mp (L-2)\, \theta = z_0^{2-L} (1 \mp k \theta)$, hence
+$x_\pm^{2-L} = \alpha^{2-L} (1 \mp k\theta)$, and $w = x_+^L - x_-^L$.
 
-*The radius.* $x_\pm/r$ depends on $r$ through $\alpha/r = u_0 e^{\sigma(r_0) - \sigma(r)}$ and $w/r^L$: by the law of the halves
-the larger of $x_\pm$ increases with $\lvert w\rvert$ and $\alpha$; and $x_+^2 + x_-^2$ increases with both, too, as for fixed $\alpha$ the
-squares are convex functions of $m_L(x_\pm)$, of which the sum is fixed and the distance increases with $\lvert
-w\rvert$, and for fixed $w$ both halves grow with $\alpha$. So $\lVert x_+/r\rVert^2 + \lVert x_-/r\rVert^2$ falls
-strictly in $r$, and is $1$ at one $r$ only. At $L = 2$, $x_+^2 - x_-^2 = w$ and $x_+^2 x_-^2 = \beta^2$ give $x_+^2 + x_-^2
-= \sqrt{w^2 + 4\beta^2}$; sum over the entries.
+*The radius.* $x_\pm/r$ depends on $r$ through $\alpha/r = u_0 e^{\sigma(r_0) - \sigma(r)}$ and $w/r^L$: by the law of
+the halves the larger of $x_\pm$ increases with $\lvert w\rvert$ and $\alpha$; and $x_+^2 + x_-^2$ increases with both,
+too, as for fixed $\alpha$ the squares are convex functions of $m_L(x_\pm)$, of which the sum is fixed and the distance
+increases with $\lvert w\rvert$, and for fixed $w$ both halves grow with $\alpha$. So $\lVert x_+/r\rVert^2 + \lVert
+x_-/r\rVert^2$ falls strictly in $r$, and is $1$ at one $r$ only. At $L = 2$, $x_+^2 - x_-^2 = w$ and $x_+^2 x_-^2 =
+\beta^2$ give $x_+^2 + x_-^2 = \sqrt{w^2 + 4\beta^2}$; sum over the entries.
 
 Boundary
 --------
@@ -109,7 +110,9 @@ def derive(depth: Depth = L) -> Derivation:
         constants.append(r * u_0 * sp.exp(sigma_0 - sigma) * sp.exp(sigma) / r - u_0 * sp.exp(sigma_0))
     steps, residuals = _entropy() if depth == 2 else _powers(depth)
     cooling = r * u_0 * sp.exp(c * (r_0**2 - r**2) / 2)
-    temperature = Step("The temperature", r"\alpha(r)", cooling, r"$z_0 = \alpha e^{\sigma(r)}/r$; weight normalization.")
+    temperature = Step(
+        "The temperature", r"\alpha(r)", cooling, r"$z_0 = \alpha e^{\sigma(r)}/r$; weight normalization."
+    )
     return Derivation((temperature, *steps), symbolic.reduced(*constants) + residuals)
 
 

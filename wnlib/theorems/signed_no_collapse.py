@@ -21,14 +21,14 @@ e^{2\sigma(r)} - e^{2\sigma(r_0)} &\ge \tfrac L2 \sum_i z_{0,i}^{2L-2}\, (\theta
 \end{aligned}
 $$
 
-where $2 \sigma(r) = c r^2$ with weight normalization, $2\log r$ without. Hence $w(t)$ converges to an interpolant, the one
-that {prf:ref}`thm-signed_potential` names. At the start the radius is stationary: $r'(0) = 0$.
+where $2 \sigma(r) = c r^2$ with weight normalization, $2\log r$ without. Hence $w(t)$ converges to an interpolant, the
+one that {prf:ref}`thm-signed_potential` names. At the start the radius is stationary: $r'(0) = 0$.
 
 Proof
 -----
-By {prf:ref}`thm-signed_potential`, $\theta_\pm = \theta_0 \pm s$ with a vector $s(t)$, which is zero where $z_+ = z_-$,
-that is where $w = 0$. By {prf:ref}`thm-magnification`, $e^{2\sigma(r)} = \lVert z_+\rVert^2 + \lVert z_-\rVert^2$. So with
-$\phi_L(\theta) = m_L^{-1}(\theta)^2$
+By {prf:ref}`thm-signed_potential`, $\theta_\pm = \theta_0 \pm s$ with a vector $s(t)$, which is zero where $z_+ =
+z_-$, that is where $w = 0$. By {prf:ref}`thm-magnification`, $e^{2\sigma(r)} = \lVert z_+\rVert^2 + \lVert
+z_-\rVert^2$. So with $\phi_L(\theta) = m_L^{-1}(\theta)^2$
 
 $$
 \begin{aligned}
@@ -37,13 +37,13 @@ e^{2\sigma(r)} - e^{2\sigma(r_0)} &= \sum_i \bigl( \phi_L(\theta_{0,i} + s_i) + 
 \end{aligned}
 $$
 
-Here $\phi_2(\theta) = e^{2\theta}$, and $\phi_L(\theta) = (-(L-2)\,\theta)^{-2/(L-2)}$ on $\theta < 0$ for $L \ge 3$. All
-derivatives of $\phi_L$ are positive. So in the power series of the bracket in $s_i$, which has even powers only, all
-coefficients are: it is at least its first term, $\phi_L''(\theta_{0,i})\, s_i^2$, and $\phi_L''(\theta_0) = 2 L\,
+Here $\phi_2(\theta) = e^{2\theta}$, and $\phi_L(\theta) = (-(L-2)\,\theta)^{-2/(L-2)}$ on $\theta < 0$ for $L \ge 3$.
+All derivatives of $\phi_L$ are positive. So in the power series of the bracket in $s_i$, which has even powers only,
+all coefficients are: it is at least its first term, $\phi_L''(\theta_{0,i})\, s_i^2$, and $\phi_L''(\theta_0) = 2 L\,
 z_0^{2L-2}$. The sum is positive unless $s = 0$. As $\sigma$ increases strictly, $r > r_0$ unless $w = 0$.
 
-At the start the force on $r$ is $\langle p, u_{0,+}^L\rangle - \langle p, u_{0,-}^L\rangle = 0$. Finally, $r(t)$ does not
-tend to $0$ and $[A, -A]$ has nonnegative interpolants, so {prf:ref}`thm-convergence` applies.
+At the start the force on $r$ is $\langle p, u_{0,+}^L\rangle - \langle p, u_{0,-}^L\rangle = 0$. Finally, $r(t)$ does
+not tend to $0$ and $[A, -A]$ has nonnegative interpolants, so {prf:ref}`thm-convergence` applies.
 
 Boundary
 --------
@@ -88,15 +88,27 @@ def derive(depth: Depth = L) -> Derivation:
         - (2 if depth == 2 else (2 + k * (depth - 2)) / (-(depth - 2) * theta))
         for k in range(4)
     ]
-    p, u = sp.symbols("p_i u_i", positive=True)
-    start = p * u**depth - p * u**depth
+    p, u, v = sp.symbols("p_i u_{+,i} u_{-,i}", positive=True)
+    pull = p * u**depth - p * v**depth
     steps = (
-        Step("The square of z", r"\phi_L(\theta)", phi, r"$z = m_L^{-1}(\theta)$; the sum over both halves is $e^{2\sigma}$."),
+        Step(
+            "The square of z",
+            r"\phi_L(\theta)",
+            phi,
+            r"$z = m_L^{-1}(\theta)$; the sum over both halves is $e^{2\sigma}$.",
+        ),
         Step("Its second derivative", r"\phi_L''(\theta_0)", second, "In terms of the start."),
-        Step("All derivatives", r"\phi_L^{(k+1)}/\phi_L^{(k)}", _growth(depth, theta), "Positive, as is $\\phi_L$ itself."),
-        Step("At the start", "r'", start, "The two halves pull in opposite directions."),
+        Step(
+            "All derivatives",
+            r"\phi_L^{(k+1)}/\phi_L^{(k)}",
+            _growth(depth, theta),
+            "Positive, as is $\\phi_L$ itself.",
+        ),
+        Step(
+            "The pull on r", "q_i", pull, "Of one entry: the two halves pull in opposite directions, equally at first."
+        ),
     )
-    return Derivation(steps, symbolic.reduced(sp.diff(phi, theta, 2).subs(at) - second, *ratios, start))
+    return Derivation(steps, symbolic.reduced(sp.diff(phi, theta, 2).subs(at) - second, *ratios, pull.subs(v, u)))
 
 
 def _growth(depth: sp.Expr, theta: sp.Symbol) -> sp.Expr:

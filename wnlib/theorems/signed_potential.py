@@ -61,8 +61,9 @@ $D_\Phi$ at the minimising pair; there is only one, $g = \theta_+ - \theta_0$. A
 everywhere is continuously differentiable. Exchanging the halves leaves $D_\Phi$ as it is, so $\Psi$ is even, and
 least at $0$.
 
-*The flow.* By the first step the flow's pair is positive and has $\theta_+ + \theta_- = 2\theta_0$, which characterises
-the minimising pair for its difference. So $\nabla\Psi(w(t)) = \theta_+(t) - \theta_0 \in \operatorname{row}(A)$.
+*The flow.* By the first step the flow's pair is positive and has $\theta_+ + \theta_- = 2\theta_0$, which
+characterises the minimising pair for its difference. So $\nabla\Psi(w(t)) = \theta_+(t) - \theta_0 \in
+\operatorname{row}(A)$.
 
 *The limit.* By {prf:ref}`thm-implicit_bias` on $[A, -A]$, the limit of the pairs minimises $D_\Phi$ over all pairs
 $\ge 0$ with $A (w_+ - w_-) = y$. Minimise over pairs with equal differences first: $w_\infty$ minimises $\Psi$.
@@ -104,9 +105,10 @@ from wnlib.symbolic import Depth, Derivation, L, Step, mirror
 from wnlib.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib.trajectory import integrate
 
+
 def derive(depth: Depth = L) -> Derivation:
     """The sum's motion, the condition of the least pair, and the gradient by the chain rule, for one entry."""
-    speed, p, w, v, theta_0 = sp.symbols(r"\kappa p_i w_i v_i \theta_{0}", real=True)
+    speed, p, w, theta_0 = sp.symbols(r"\kappa p_i w_i \theta_{0}", real=True)
     upper, lower = sp.Function(r"\theta_+"), sp.Function(r"\theta_-")
     divergence = sp.Function("D")
     plus, minus = sp.symbols("w_+ w_-", real=True)
