@@ -35,8 +35,8 @@ MUTANTS = [
         "hyperbolic_entropy",
         "signed.py",
         "return np.log(radius) + start.log_direction[:n] + magnified",
-        "return np.log(radius) + start.log_direction[:n] - magnified",
-        "sign",
+        "return np.log(radius) + start.log_direction[:n] + 0.9 * magnified",
+        "constant",
     ),
     Mutant(
         "hyperbolic_entropy",
@@ -70,8 +70,8 @@ MUTANTS = [
         "signed_no_collapse",
         "flows.py",
         "angular_rate * np.exp(L * log_r) * (force * np.exp((L - 2) * log_u) - along)",
-        "angular_rate * np.exp(L * log_r) * (force * np.exp((L - 2) * log_u) + along)",
-        "sign",
+        "angular_rate * np.exp((L - 1) * log_r) * (force * np.exp((L - 2) * log_u) - along)",
+        "exponent",
     ),
     Mutant(
         "signed_no_collapse",

@@ -88,7 +88,7 @@ def derive(depth: Depth = L) -> Derivation:
         - (2 if depth == 2 else (2 + k * (depth - 2)) / (-(depth - 2) * theta))
         for k in range(4)
     ]
-    p, u, v = sp.symbols("p_i u_{+,i} u_{-,i}", positive=True)
+    p, u, v = sp.symbols("p_i u_+ u_-", positive=True)
     pull = p * u**depth - p * v**depth
     steps = (
         Step(
