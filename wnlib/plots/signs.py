@@ -101,6 +101,8 @@ def order(contrasts: Array, moved: dict[str, Array]) -> Figure:
         for key, values in moved.items():
             axes.loglog(contrasts, values, label=labels[key], marker=markers[key], markersize=5, **looks[key])
         axes.set_ylim(1e-9, 1)
+        axes.set_xticks(contrasts, [f"{contrast:g}" for contrast in contrasts])
+        axes.minorticks_off()
         axes.set_xlabel("contrast of the weights of the measurements")
         axes.set_ylabel("movement of the end, relative")
         figure.legend(loc="outside upper center")
