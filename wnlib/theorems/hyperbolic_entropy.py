@@ -9,7 +9,8 @@ Let $L \ge 2$ and let $\Psi$ be the potential of the signed weights $w = x_+^L -
 {prf:ref}`thm-signed_potential`. If
 
 1. **on the leaf**: $\theta_+ + \theta_- = 2 \theta_0$;
-2. **symmetric start**: $\theta_0 = m_L(z_0)$ in both halves, with $x_\pm(0) = r_0 u_0$, $z_0 = u_0 e^{\sigma(r_0)}$;
+2. **symmetric start**: $\theta_0 = m_L(z_0)$ in both halves, with $x_\pm(0) = r_0 u_0$, $2 \lVert u_0\rVert^2 = 1$,
+   $z_0 = u_0 e^{\sigma(r_0)}$;
 
 then, with the *temperature*
 
@@ -25,7 +26,8 @@ a vector, and entry by entry, the halves obey
 
 $$
 \begin{aligned}
-x_+\, x_- &= \alpha(r)^2 & (L = 2), \qquad \qquad x_+^{2-L} + x_-^{2-L} &= 2\, \alpha(r)^{2-L} & (L \ge 3),
+x_+\, x_- &= \alpha(r)^2 & (L = 2), \\
+x_+^{2-L} + x_-^{2-L} &= 2\, \alpha(r)^{2-L} & (L \ge 3),
 \end{aligned}
 $$
 
