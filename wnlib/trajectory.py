@@ -228,7 +228,7 @@ class _Segment:
             warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)
             first = _first_step(field(interval[0], state), interval)
             solver = method(field, interval[0], state, interval[1], rtol=rtol, atol=rtol, first_step=first, **options)
-            solution, ended, message = _stepped(solver, events)
+            solution, ended, message = stepped(solver, events)
         failed = ended is None and solver.status == "failed"
         if solution is None and method is LSODA:
             return cls.solve(flow, problem, start, interval, 10 * rtol, stop_loss, coordinates, method=Radau)
@@ -243,7 +243,7 @@ class _Segment:
         return cls(times, decode, solution, failed or ended is expired, Radau if failed else LSODA, arrived)
 
 
-def _stepped(solver: OdeSolver, events: Sequence[Event]) -> tuple[OdeSolution | None, Event | None, str | None]:
+def stepped(solver: OdeSolver, events: Sequence[Event]) -> tuple[OdeSolution | None, Event | None, str | None]:
     """The solution to its end, or to where the first of `events` falls to 0, which is returned with it.
 
     None if the solver fails in its first step. Events cost as much as steps: they are looked at every few of these.
