@@ -1,13 +1,14 @@
 r"""Descent of finite steps, plain and weight-normalized, from uniform starts of many scales, against the flows' limits.
 
-A step is chosen by one rule for all methods. Near an interpolant the residual of a method's flow obeys $e' = -A K A^\top
-e$, with the matrix K of the theorem on mirror maps at rates 1 and c, and steps of size h are stable there if $h
-\lambda_{\max}(A K A^\top) < 2$. A run takes `SHARE` of the largest h for which this holds at its start, at the minimiser
-of basis pursuit and at the limit of its flow.
+The step is chosen by one rule for all methods. Near an interpolant the residual of a method's flow obeys $e' = -A K
+A^\top e$, with the matrix K of the theorem on the local rate, and steps of size h are stable there if $h
+\lambda_{\max}(A K A^\top) < 2$. A run takes a share of the largest h for which this holds at its start, at the
+minimiser of basis pursuit and at the limit of its flow.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,13 @@ from wnlib.trajectory import integrate
 SHARE = 0.5  # of the largest stable step
 FITTED, ARRIVED = 1e-4, 1e-10  # losses, relative to that of w = 0
 CAP = 20_000  # steps until FITTED, and as many again from there until ARRIVED
-OUTCOMES = ("arrived", "fitted", "capped", "collapsed", "diverged")
+OUTCOMES = {
+    "arrived": "the loss fell below ARRIVED",
+    "fitted": "it fell below FITTED, and no further until the cap",
+    "capped": "not even that",
+    "collapsed": "nor could it, as the flow shrinks to zero instead",
+    "diverged": "the steps were too long",
+}
 
 SCALES = np.geomspace(1e-4, 10, 16)
 RATIOS = {2: (0.0, 1.0, 10.0, 100.0), 3: (0.0, 1.0, 3.0, 10.0)}  # 0 stands for gradient descent
@@ -45,94 +52,150 @@ def method_of(flow: Flow) -> DescentMethod:
     return PolarDescent(flow.depth, flow.ratio) if isinstance(flow, WeightNormFlow) else GradientDescent(flow.depth)
 
 
+def problem_of(seed: int) -> Problem:
+    """The problem of one seed."""
+    return Problem.gaussian(*SHAPE, seed=seed)
+
+
 @dataclass(frozen=True, eq=False)
-class Limits:
-    """Where one flow ends on one problem from uniform starts of K scales: weights (K, N), zero where it collapses."""
+class Exact:
+    """Where a flow ends on one problem from uniform starts of K scales, or on P problems.
+
+    weights (..., K, N), zero where it collapses. mass (..., K): the l1 norm over Q. error (..., K): the distance to the
+    minimiser of basis pursuit over its norm. collapsed (..., K).
+    """
 
     weights: Array
+    mass: Array
+    error: Array
     collapsed: NDArray[np.bool_]
 
+    @property
+    def excess(self) -> Array:
+        """Size of the relative l1 excess."""
+        return np.abs(self.mass - 1)
 
-def limits(flow: Flow, problem: Problem, scales: Array) -> Limits:
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Descents on one problem from uniform starts of K scales, arrays (K,), or on P problems, (P, K).
+
+    outcome    a word of OUTCOMES
+    step       h
+    fit_steps  steps until FITTED, or taken without
+    steps      all steps taken
+    growth     the norm of x at the end over that at the start, or 1e-6 if less
+    mass       the l1 norm of the weights at the end over Q; zero if collapsed
+    error      their distance to the minimiser of basis pursuit over its norm
+    loss       over that of w = 0
+    distance   to the limit of the flow: the l1 norm of the difference over that of the limit; NaN if that collapses
+    bound      on the mass of the limit over Q, from `mass_bound`
+    """
+
+    outcome: NDArray[np.str_]
+    step: Array
+    fit_steps: NDArray[np.intp]
+    steps: NDArray[np.intp]
+    growth: Array
+    mass: Array
+    error: Array
+    loss: Array
+    distance: Array
+    bound: Array
+
+    @property
+    def excess(self) -> Array:
+        """Size of the relative l1 excess."""
+        return np.abs(self.mass - 1)
+
+    @property
+    def arrived(self) -> NDArray[np.bool_]:
+        return self.outcome == "arrived"
+
+    @property
+    def fit(self) -> NDArray[np.bool_]:
+        """Which runs reached FITTED."""
+        return self.arrived | (self.outcome == "fitted")
+
+
+Kind = TypeVar("Kind", Exact, Grid)
+
+
+def stacked(parts: Sequence[Kind]) -> Kind:
+    """The results on several problems as one."""
+    kind = type(parts[0])
+    return kind(**{f.name: np.stack([getattr(part, f.name) for part in parts]) for f in fields(kind)})
+
+
+def limits(flow: Flow, problem: Problem, scales: Array) -> Exact:
     """The exact limits, for depth >= 2; `scales` has shape (K,). Raises LimitError where one is not found."""
-    n, curve = problem.shape[1], LimitCurve(problem, flow.depth)
+    scales, n = check.array("scales", scales, (None,)), problem.shape[1]
+    target, curve = basis_pursuit(problem).weights, LimitCurve(problem, flow.depth)
     weights, collapsed = np.zeros((len(scales), n)), np.zeros(len(scales), dtype=bool)
     for k, scale in enumerate(scales):
         try:
             weights[k] = curve.limit(flow, flow.start(n, float(scale)), tolerance=1e-7).weights
         except CollapseError:
             collapsed[k] = True
-    return Limits(weights, collapsed)
+    return Exact(weights, weights.sum(axis=1) / target.sum(), _error(weights, target), collapsed)
 
 
 def sharpness(flow: Flow, problem: Problem, weights: Array) -> float:
-    r"""$\lambda_{\max}(A K A^\top)$ at weights (N,): steps h of the flow's descent are stable there if h times it is < 2.
+    r"""$\lambda_{\max}(A K A^\top)$ at weights (N,), the inverse of half the largest step that is stable there.
 
     $K = L^2 r^{2L-2} D\, (P + c r^2 (1 - P))\, D$ with $D = \mathrm{diag}(u^{L-1})$ and $P = u u^\top$ is the square of
     a root, as P is a projector; for gradient flow $c r^2 = 1$.
     """
-    r = radius_of(weights, flow.depth)
-    u = weights ** (1 / flow.depth) / r
+    L, r = flow.depth, radius_of(weights, flow.depth)
+    u = weights ** (1 / L) / r
     P, gain = np.outer(u, u), np.sqrt(flow.relative_rate(r)) * r
-    root = flow.depth * r ** (flow.depth - 1) * u[:, None] ** (flow.depth - 1) * (P + gain * (np.eye(len(u)) - P))
+    root = L * r ** (L - 1) * u[:, None] ** (L - 1) * (P + gain * (np.eye(len(u)) - P))
     return float(np.linalg.norm(problem.A @ root, 2) ** 2)
 
 
-def stable_steps(flow: Flow, problem: Problem, scales: Array, ends: Limits, share: float = SHARE) -> Array:
+def stable_steps(flow: Flow, problem: Problem, scales: Array, ends: Exact, share: float = SHARE) -> Array:
     """The step of each run, (K,): a `share` of the largest that is stable at its start, the target and the limit."""
     share, n = check.positive("share", share), problem.shape[1]
-    at_target = sharpness(flow, problem, basis_pursuit(problem).weights)
-    steps = np.empty(len(scales))
+    sharpest = np.full(len(scales), sharpness(flow, problem, basis_pursuit(problem).weights))
     for k, scale in enumerate(scales):
-        points = [flow.start(n, float(scale)).weights(flow.depth), *ends.weights[[k]][~ends.collapsed[[k]]]]
-        steps[k] = 2 * share / max(at_target, *(sharpness(flow, problem, point) for point in points))
-    return steps
+        points = [flow.start(n, float(scale)).weights(flow.depth), ends.weights[k]][: 1 if ends.collapsed[k] else 2]
+        sharpest[k] = max(sharpest[k], *(sharpness(flow, problem, point) for point in points))
+    return 2 * share / sharpest
 
 
-@dataclass(frozen=True, eq=False)
-class Runs:
-    """Descents on one problem from uniform starts of K scales; all arrays have K rows.
-
-    outcome    the number in OUTCOMES: the loss fell below ARRIVED; only below FITTED; not even that; the weights shrink
-               to zero, which leaves the loss of w = 0; the run diverged
-    step       h
-    fit_steps  steps until FITTED, or taken without
-    steps      all steps taken
-    weights    (K, N), at the end, zero if collapsed
-    loss       at the end, over that of w = 0
-    distance   to the limit of the flow: the l1 norm of the difference over that of the limit; NaN if that collapses
-    """
-
-    outcome: NDArray[np.intp]
-    step: Array
-    fit_steps: NDArray[np.intp]
-    steps: NDArray[np.intp]
-    weights: Array
-    loss: Array
-    distance: Array
-
-
-def descents(flow: Flow, problem: Problem, scales: Array, ends: Limits, share: float = SHARE, cap: int = CAP) -> Runs:
+def descents(flow: Flow, problem: Problem, scales: Array, ends: Exact, share: float = SHARE, cap: int = CAP) -> Grid:
     """All scales (K,) side by side, to FITTED, and those that get there on to ARRIVED, by at most `cap` steps each."""
-    scales = check.array("scales", scales, (None,))
+    scales, target = check.array("scales", scales, (None,)), basis_pursuit(problem).weights
     method, step = method_of(flow), stable_steps(flow, problem, scales, ends, share)
     zero_loss = float(problem.loss(np.zeros(problem.shape[1])))
     direction = flow.start(problem.shape[1], 1.0).log_direction
     start = Polar(scales, np.tile(direction, (len(scales), 1)), np.ones(1))
     first = descend(method, problem, start, step, cap, cap, stop_loss=FITTED * zero_loss, divergence="record")
     points, steps, fit, diverged = first.points[-1], first.steps.copy(), first.fit, first.diverged.copy()
-    weights, arrived, on = points.weights(flow.depth), np.zeros_like(fit), np.flatnonzero(fit)
+    weights, radius, arrived = points.weights(flow.depth), points.radius.copy(), np.zeros_like(fit)
+    on = np.flatnonzero(fit)
     if on.size:
         middle = Polar(points.radius[on], points.log_direction[on], np.ones(1))
         last = descend(method, problem, middle, step[on], cap, cap, stop_loss=ARRIVED * zero_loss, divergence="record")
-        weights[on], arrived[on], diverged[on] = last.weights[-1], last.fit, last.diverged
+        weights[on], radius[on] = last.weights[-1], last.radius[-1]
+        arrived[on], diverged[on] = last.fit, last.diverged
         steps[on] += last.steps
-    collapsed = ~fit & (points.radius < scales) & (problem.loss(weights) >= (1 - 1e-3) * zero_loss)
+    loss, collapsed = problem.loss(weights) / zero_loss, ends.collapsed & ~fit
     weights[collapsed] = 0
-    outcome = np.select([collapsed, diverged, arrived, fit], [3, 4, 0, 1], 2)
-    mass = np.where(ends.collapsed, np.nan, ends.weights.sum(axis=1))
-    distance = np.abs(weights - ends.weights).sum(axis=1) / mass
-    return Runs(outcome, step, first.steps, steps, weights, problem.loss(weights) / zero_loss, distance)
+    conditions = {"collapsed": collapsed, "diverged": diverged, "arrived": arrived, "fitted": fit}
+    return Grid(
+        outcome=np.select(list(conditions.values()), list(conditions), "capped"),
+        step=step,
+        fit_steps=first.steps,
+        steps=steps,
+        growth=np.maximum(radius / scales, 1e-6),
+        mass=weights.sum(axis=1) / target.sum(),
+        error=_error(weights, target),
+        loss=loss,
+        distance=np.abs(weights - ends.weights).sum(axis=1)
+        / np.where(ends.collapsed, np.nan, ends.weights.sum(axis=1)),
+        bound=np.array([mass_bound(flow, float(scale), target) for scale in scales]) / target.sum(),
+    )
 
 
 def flow_steps(flow: Flow, problem: Problem, scales: Array, step: Array, cap: int = CAP) -> Array:
@@ -147,37 +210,34 @@ def flow_steps(flow: Flow, problem: Problem, scales: Array, step: Array, cap: in
     return found
 
 
-def problem_of(seed: int) -> Problem:
-    """The problem of one seed in the record."""
-    return Problem.gaussian(*SHAPE, seed=seed)
+def reach(scales: Array, excess: Array, level: float) -> tuple[float, float]:
+    """The smallest and the largest of `scales` (K,) at which the median of `excess` (P, K) is <= level; NaN if none."""
+    inside = scales[np.median(excess, axis=0) <= level]
+    return (float(inside.min()), float(inside.max())) if inside.size else (np.nan, np.nan)
+
+
+def _error(weights: Array, target: Array) -> Array:
+    return np.linalg.norm(weights - target, axis=-1) / np.linalg.norm(target)
 
 
 def compute(task: tuple[int, float, int]) -> Iterable[Row]:
     """The rows of the record for a depth, a ratio and a seed: one for each scale."""
     depth, ratio, seed = task
     flow, problem = flow_of(depth, ratio), problem_of(seed)
-    target = basis_pursuit(problem).weights
-    ends = limits(flow, problem, SCALES)
-    runs = descents(flow, problem, SCALES, ends)
-    waited = flow_steps(flow, problem, SCALES, runs.step)
+    runs = descents(flow, problem, SCALES, limits(flow, problem, SCALES))
+    columns = {f.name: getattr(runs, f.name) for f in fields(runs)}
+    columns["flow_steps"] = flow_steps(flow, problem, SCALES, runs.step)
     for k, scale in enumerate(SCALES):
-        yield {
-            "depth": depth,
-            "ratio": ratio,
-            "seed": seed,
-            "scale": float(scale),
-            "frontier": float(radius_of(target, depth)),
-            "outcome": OUTCOMES[runs.outcome[k]],
-            "step": float(runs.step[k]),
-            "fit_steps": int(runs.fit_steps[k]),
-            "flow_steps": float(waited[k]),
-            "steps": int(runs.steps[k]),
-            "mass": float(runs.weights[k].sum() / target.sum()),
-            "error": float(np.linalg.norm(runs.weights[k] - target) / np.linalg.norm(target)),
-            "loss": float(runs.loss[k]),
-            "distance": float(runs.distance[k]),
-            "bound": mass_bound(flow, float(scale), target) / float(target.sum()),
-        }
+        own = {"depth": depth, "ratio": ratio, "seed": seed, "scale": float(scale)}
+        yield own | {name: column[k] for name, column in columns.items()}
+
+
+def stored(depth: int, ratio: float) -> tuple[Grid, Array]:
+    """Of the record: descents on the problems of all seeds, (SEEDS, K), and the flow's time to fit in steps."""
+    table = RECORD.load()
+    here = (table["depth"] == depth) & (table["ratio"] == ratio)
+    columns = {name: column[here].reshape(SEEDS, len(SCALES)) for name, column in table.items()}
+    return Grid(**{f.name: columns[f.name] for f in fields(Grid)}), columns["flow_steps"]
 
 
 TASKS: Sequence[tuple[int, float, int]] = [
