@@ -117,6 +117,10 @@ class Grid:
         """Which runs reached FITTED."""
         return self.arrived | (self.outcome == "fitted")
 
+    @property
+    def collapsed(self) -> NDArray[np.bool_]:
+        return self.outcome == "collapsed"
+
 
 Kind = TypeVar("Kind", Exact, Grid)
 
@@ -211,9 +215,20 @@ def flow_steps(flow: Flow, problem: Problem, scales: Array, step: Array, cap: in
 
 
 def reach(scales: Array, excess: Array, level: float) -> tuple[float, float]:
-    """The smallest and the largest of `scales` (K,) at which the median of `excess` (P, K) is <= level; NaN if none."""
-    inside = scales[np.median(excess, axis=0) <= level]
-    return (float(inside.min()), float(inside.max())) if inside.size else (np.nan, np.nan)
+    """From where to where the median of `excess` (P, K) over problems is at most `level`; NaN if nowhere.
+
+    The smallest of `scales` (K,), in increasing order, and the point behind the largest where the line between the
+    medians, in logarithms, exceeds the level.
+    """
+    median = np.median(excess, axis=0)
+    inside = np.flatnonzero(median <= level)
+    if not inside.size:
+        return np.nan, np.nan
+    first, last = inside[[0, -1]]
+    if last == len(scales) - 1:
+        return float(scales[first]), float(scales[last])
+    log_median, log_scales = np.log(np.maximum(median[last : last + 2], 1e-300)), np.log(scales[last : last + 2])
+    return float(scales[first]), float(np.exp(np.interp(np.log(level), log_median, log_scales)))
 
 
 def _error(weights: Array, target: Array) -> Array:

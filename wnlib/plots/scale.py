@@ -1,6 +1,7 @@
 """Figures of the chapter on initial scale."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +14,12 @@ from wnlib.experiments.scale import ARRIVED, FITTED, Exact, Grid
 from wnlib.plots.style import BLACK, BLUE, GREEN, ORANGE, RED, styled
 
 FLOOR = 3e-6  # what lies below is drawn there: a descent that stops at a relative residual of 1e-5 is not closer
-LOOKS = ((RED, "--", "s"), (BLUE, "-", "o"), (GREEN, "-.", "^"), (ORANGE, ":", "D"))  # in the order of the methods
+LOOKS: tuple[tuple[str, Any, str], ...] = (
+    (RED, "--", "s"),
+    (BLUE, "-", "o"),
+    (GREEN, "-.", "^"),
+    (ORANGE, ":", "D"),
+)  # colour, line and marker of each method
 
 
 def name_of(ratio: float) -> str:
@@ -47,7 +53,9 @@ def recovery(scales: Array, frontier: Array, theory: Mapping[float, Exact], meas
     return figure
 
 
-def steps(scales: Array, frontier: Array, measured: Mapping[float, Grid], cap: int) -> Figure:
+def steps(
+    scales: Array, frontier: Array, measured: Mapping[float, Grid], flow_steps: Mapping[float, Array], cap: int
+) -> Figure:
     """Steps against r0, for each ratio: until FITTED, with the flows' times over the step as lines; until ARRIVED.
 
     Dots are medians over problems, bands deciles; a run that does not get there counts as one that takes all steps.
@@ -56,7 +64,7 @@ def steps(scales: Array, frontier: Array, measured: Mapping[float, Grid], cap: i
         figure, (top, bottom) = plt.subplots(2, 1, figsize=(4.8, 6.6), sharex=True)
         handles = []
         for (ratio, grid), (colour, line, marker) in zip(measured.items(), LOOKS, strict=False):
-            waited = np.median(np.where(np.isnan(grid.flow_steps), np.inf, grid.flow_steps), axis=0)
+            waited = np.median(np.where(np.isnan(flow_steps[ratio]), np.inf, flow_steps[ratio]), axis=0)
             top.plot(scales, np.where(np.isfinite(waited), waited, np.nan), color=colour, linestyle=line)
             _band(top, scales, np.where(grid.fit, grid.fit_steps, cap), colour, marker)
             _band(bottom, scales, np.where(grid.arrived, grid.steps, 2 * cap), colour, marker)
