@@ -66,6 +66,9 @@ def test_outcomes_are_told_apart():
     assert np.isnan(runs.distance).tolist() == [True, False, False]
     assert runs.loss[2] < scale.ARRIVED < runs.loss[1] < scale.FITTED
     assert runs.fit.tolist() == [False, True, True]
+    assert runs.steps[0] == 2000
+    assert runs.steps[1] == runs.fit_steps[1] + 2000
+    assert runs.fit_steps[2] < runs.steps[2]
     capped = descents(FLOWS[0], cap=10)
     assert capped.outcome[0] == "capped"
     assert capped.steps[0] == capped.fit_steps[0] == 10
