@@ -27,7 +27,7 @@ from wnlib.trajectory import integrate
 
 SHARE = 0.5  # of the largest stable step
 FITTED, ARRIVED = 1e-4, 1e-10  # losses, relative to that of w = 0
-CAP = 20_000  # steps until FITTED, and as many again from there until ARRIVED
+CAP = 10_000  # steps until FITTED, and as many again from there until ARRIVED
 OUTCOMES = {
     "arrived": "the loss fell below ARRIVED",
     "fitted": "it fell below FITTED, and no further until the cap",
