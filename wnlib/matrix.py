@@ -35,8 +35,8 @@ DIVERGED = 1e6  # times the loss of W = 0 or of the start, whichever is larger
 class MatrixProblem:
     """Measurements `A` (M, n, n), symmetric, of a symmetric matrix, with results `y` (M,).
 
-    `truth` (n, n) or None: the matrix that made `y`, for recovery errors only. Raises ValueError for a wrong shape, a NaN
-    or a measurement that is not symmetric.
+    `truth` (n, n) or None: the matrix that made `y`, for recovery errors only. Raises ValueError for a wrong shape, a
+    NaN or a measurement that is not symmetric.
     """
 
     A: Array

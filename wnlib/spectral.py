@@ -11,8 +11,9 @@ and nothing but a guess if not. As in `wnlib.limit`, all flows, plain and weight
 scales, would end on one curve, whose parameter is $\log\alpha$; with weight normalization
 $\log\alpha = \log r + \tfrac c2 (r_0^2 - r^2)$.
 
-A point of the curve minimises $\operatorname{tr}\Phi^*(\theta) - \langle y, \lambda\rangle$ with $\theta = m_L(\alpha/\sqrt
-n)\, I + \sum_k \lambda_k A_k$: convex, smooth, in as many variables as there are measurements.
+A point of the curve minimises $\operatorname{tr}\Phi^*(\theta) - \langle y, \lambda\rangle$ with
+$\theta = m_L(\alpha/\sqrt n)\, I + \sum_k \lambda_k A_k$: convex, smooth, in as many variables as there are
+measurements.
 """
 
 import numpy as np
@@ -24,6 +25,7 @@ from wnlib._checks import Array
 from wnlib.matrix import MatrixProblem
 
 NEWTON = 500  # steps at most
+DAMPING = 1e-14  # least curvature relative to the largest: the Hessian is nearly singular where W is of low rank
 LOG_RANGE = (-40.0, 40.0)  # of log(alpha) in which the end of weight normalization is sought
 
 
@@ -80,6 +82,9 @@ class _Curve:
         base, unit = (log_x, 0.0) if L == 2 else (-1.0, log_x)
         dual = self.dual * np.exp((L - 2) * unit)
         point = self._point(base, unit, dual)
+        if not np.isfinite(point[3]):  # outside the domain: the start itself is inside
+            dual = np.zeros_like(dual)
+            point = self._point(base, unit, dual)
         for _ in range(NEWTON):
             theta, V, x, objective = point
             W = (V * x**L) @ V.T
@@ -89,8 +94,10 @@ class _Curve:
                 return W
             rotated = (V.T @ self.problem.A @ V).reshape(len(y), -1)
             hessian = (rotated * self._slopes(theta, x).ravel()) @ rotated.T
-            damping = 1e-13 * np.trace(hessian) + 1e-300
-            newton = linalg.solve(hessian + damping * np.eye(len(y)), residual, assume_a="pos")
+            curvature, axes = linalg.eigh(hessian)
+            if not curvature[-1] > 0:
+                break
+            newton = axes @ ((axes.T @ residual) / np.maximum(curvature, DAMPING * curvature[-1]))
             length, decrease = 1.0, float(residual @ newton)
             while length > 1e-20:
                 trial = self._point(base, unit, dual + length * newton)

@@ -10,7 +10,8 @@ y_k\bigr)^2$ with symmetric $A_k$, and let $X$ move down the loss by gradient fl
 
 $$
 \begin{aligned}
-X' = -\nabla_X \ell = \sum_{j=0}^{L-1} X^j P\, X^{L-1-j}, \qquad P = \sum_k \bigl(y_k - \langle A_k, X^L\rangle\bigr) A_k,
+X' = -\nabla_X \ell = \sum_{j=0}^{L-1} X^j P\, X^{L-1-j}, \qquad
+P = \sum_k \bigl(y_k - \langle A_k, X^L\rangle\bigr) A_k,
 \end{aligned}
 $$
 
@@ -38,13 +39,13 @@ X(t) = V \operatorname{diag}(x(t))\, V^\top,
 \end{aligned}
 $$
 
-where $x(t)$ moves from $x_0$ by the same flow of the diagonal model $w = x^L$ with the matrix $A_{ki} = a_{k,i}$, the data
-$y$, the same rates and the same radius $r = \lVert x\rVert = \lVert X\rVert_F$. So the eigenvalues of $W$ are the
+where $x(t)$ moves from $x_0$ by the same flow of the diagonal model $w = x^L$ with the matrix $A_{ki} = a_{k,i}$, the
+data $y$, the same rates and the same radius $r = \lVert x\rVert = \lVert X\rVert_F$. So the eigenvalues of $W$ are the
 weights $w$, its nuclear norm is $\lVert w\rVert_1$, and every theorem of this book holds for them.
 
 The same holds for a network $W = X_1 X_2 \cdots X_L$ of $L$ factors that are free to move on their own, by
-$X_k' = -\nabla_{X_k}\ell$ or by weight normalization of each, if all start at one $X(0)$ as above: they stay equal, and the
-common factor at time $t$ is $X(t/L)$.
+$X_k' = -\nabla_{X_k}\ell$ or by weight normalization of each, if all start at one $X(0)$ as above: they stay equal, and
+the common factor at time $t$ is $X(t/L)$.
 
 Proof
 -----
@@ -59,9 +60,10 @@ P = V \operatorname{diag}(p)\, V^\top, \quad p = A^\top (y - A w) .
 \end{aligned}
 $$
 
-All these matrices commute, so $-\nabla_X\ell = L\, P X^{L-1} = V \operatorname{diag}(L\, p \odot x^{L-1})\, V^\top$: this
-is $X'$ for gradient flow, and it is $V \operatorname{diag}(x')\, V^\top$. For weight normalization $U = V
-\operatorname{diag}(u)\, V^\top$, and the inner product of two such matrices is that of their eigenvalues: hence
+All these matrices commute, so
+$-\nabla_X\ell = L\, P X^{L-1} = V \operatorname{diag}(L\, p \odot x^{L-1})\, V^\top$: this is $X'$ for gradient
+flow, and it is $V \operatorname{diag}(x')\, V^\top$. For weight normalization
+$U = V \operatorname{diag}(u)\, V^\top$, and the inner product of two such matrices is that of their eigenvalues: hence
 $\lVert U\rVert_F = \lVert u\rVert$ and
 
 $$
@@ -75,25 +77,26 @@ $$
 which are the diagonal model's equations. So $V \operatorname{diag}(x) V^\top$ solves the equations of the matrix, from
 $X(0)$ by hypothesis 2. They are polynomial and have only one solution from a given start: this is it.
 
-*Networks.* The gradient in $X_k$ is $-\nabla_{X_k}\ell = (X_1 \cdots X_{k-1})^\top P\, (X_{k+1} \cdots X_L)^\top$. At equal
-factors that commute with $P$ it is $P X^{L-1}$ for every $k$: a share $1/L$ of the above. From here on the argument
-is that of {prf:ref}`thm-factors`.
+*Networks.* The gradient in $X_k$ is
+$-\nabla_{X_k}\ell = (X_1 \cdots X_{k-1})^\top P\, (X_{k+1} \cdots X_L)^\top$. At equal factors that commute with $P$
+it is $P X^{L-1}$ for every $k$: a share $1/L$ of the above. From here on the argument is that of
+{prf:ref}`thm-factors`.
 
 *Norms.* $x > 0$ for $L \ge 2$ at all times, so $W$ is positive definite, its nuclear norm is its trace $\sum_i x_i^L$.
 
 Boundary
 --------
-- **Checked.** The gradient in every entry of a $2 \times 2$ matrix in an arbitrary eigenbasis, and both flows' velocities,
-  for depths 1 to 4 by computer algebra. Matrices and networks, with all their entries, followed in a random eigenbasis
-  against the diagonal model, and the trace of $W$ against the sum of the weights. The cases take gradient flow and weight
-  normalization in turn.
+- **Checked.** The gradient in every entry of a $2 \times 2$ matrix in an arbitrary eigenbasis, and both flows'
+  velocities, for depths 1 to 4 by computer algebra. Matrices and networks, with all their entries, followed in a random
+  eigenbasis against the diagonal model, and the trace of $W$ against the sum of the weights. The cases take gradient
+  flow and weight normalization in turn.
 - **Assumed.** Nothing.
-- **No run can test.** Nothing further. But commuting is a thin set of measurements: what generic ones do is no part of this.
+- **No run can test.** Nothing further. But few measurements commute: what generic ones do is no part of this.
 
 Source
 ------
-Derived here. {cite:t}`Gunasekar2017` study gradient flow on matrix factorizations and conjecture a bias to the minimum nuclear
-norm from small starts; {cite:t}`Arora2019` study deep ones.
+Derived here. {cite:t}`Gunasekar2017` study gradient descent on a matrix factorization, and conjecture that with small
+steps and a start close to zero it converges to the solution of minimum nuclear norm.
 """
 
 from collections.abc import Callable
@@ -110,7 +113,7 @@ from wnlib.ensemble import Case, Ensemble
 from wnlib.flows import Field, Flow, WeightNormFlow
 from wnlib.matrix import MatrixProblem, conjugated, plain_field, polar_field, power, rotation
 from wnlib.measuring import horizon, together
-from wnlib.symbolic import Depth, Derivation, Step, c, eta_r, eta_u
+from wnlib.symbolic import Depth, Derivation, Step, eta_r, eta_u
 from wnlib.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib.trajectory import integrate
 
