@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from wnlib._checks import Array
-from wnlib.flows import Flow, WeightNormFlow
+from wnlib.bounds import mass_bound
+from wnlib.flows import Flow, GradientFlow, WeightNormFlow
 from wnlib.matrix import MatrixProblem, conjugated, matrix_descent, plain_field, polar_field, rotation
 from wnlib.problem import Problem
 from wnlib.records import Record, Row
@@ -40,10 +41,15 @@ class NuclearNorm:
     dual: Array
     value: float
 
+    @property
+    def eigenvalues(self) -> Array:
+        """Of W (n,), zero where they are the solver's errors."""
+        found = np.linalg.eigvalsh(self.W)
+        return np.where(found > 1e-6 * self.value, found, 0.0)
+
     def radius(self, depth: int) -> float:
-        r"""$\sqrt{\rho(W)}$, $\rho(W) = \sum_i \lambda_i^{2/L}$, less the eigenvalues that are the solver's errors."""
-        eigenvalues = np.linalg.eigvalsh(self.W)
-        return float(np.sqrt(np.sum(eigenvalues[eigenvalues > 1e-6 * self.value] ** (2 / depth))))
+        r"""$\sqrt{\rho(W)}$, where $\rho(W) = \sum_i \lambda_i^{2/L}$."""
+        return float(np.sqrt(np.sum(self.eigenvalues ** (2 / depth))))
 
     def excess(self, problem: MatrixProblem, W: Array) -> Array:
         r"""$(\|W\|_* - \langle\nu, \mathcal A W\rangle)/Q$ of matrices (..., n, n), shape (...).
@@ -161,6 +167,13 @@ def predicted(problem: MatrixProblem, smallest: NuclearNorm, depth: int, ratio: 
     return found
 
 
+def bounds(smallest: NuclearNorm, depth: int, ratio: float | None, scale: Array) -> Array:
+    """Upper bounds on the excess at each scale (K,) that `mass_bound` gives for the eigenvalues, where all commute."""
+    flow = GradientFlow(depth) if ratio is None else WeightNormFlow(depth, ratio)
+    target = smallest.eigenvalues
+    return np.array([mass_bound(flow, float(r), target) for r in scale]) / float(target.sum()) - 1
+
+
 @dataclass(frozen=True, eq=False)
 class Eigenvalues:
     """One matrix flow, and the diagonal model's.
@@ -227,6 +240,7 @@ def _row(task: Task) -> Iterator[Row]:
     scale = smallest.radius(depth) * np.sqrt(POSITIONS)
     found = ends(problem, smallest, depth, ratio or None, scale)
     theory = predicted(problem, smallest, depth, ratio or None, scale)
+    bound = bounds(smallest, depth, ratio or None, scale)
     recovered = float(recovery_error(problem, smallest.W))
     identified = positivity_identifies(problem, smallest)
     for k, position in enumerate(POSITIONS):
@@ -239,6 +253,7 @@ def _row(task: Task) -> Iterator[Row]:
             "position": float(position),
             "excess": round(float(found.excess[k]), DIGITS),
             "predicted": round(float(theory[k]), DIGITS),
+            "bound": round(float(bound[k]), DIGITS),
             "error": float(found.error[k]),
             "effective_rank": float(found.rank[k]),
             "residual": float(found.residual[k]),
