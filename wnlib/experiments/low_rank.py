@@ -274,3 +274,33 @@ TASKS: tuple[Task, ...] = tuple(
     for seed in range(SEEDS)
 )
 RECORD = Record(__name__, TASKS, _row, sample=(24, 28), rtol=1e-2, needs="cvxpy")
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The stored table, for one ensemble: arrays over problems (P rows: rank by rank, seed by seed) and scales (K)."""
+
+    columns: dict[str, NDArray[Any]]
+    ensemble: str
+
+    def of(self, column: str, depth: int, ratio: float, all_runs: bool = False) -> Array:
+        """One column for one depth and ratio (0: plain), (P, K); NaN where the descent has not arrived."""
+        here = (
+            (self.columns["ensemble"] == self.ensemble)
+            & (self.columns["depth"] == depth)
+            & (self.columns["ratio"] == ratio)
+        )
+        values = self.columns[column][here].astype(float)
+        if not all_runs:
+            values[self.columns["residual"][here] > ARRIVED] = np.nan
+        return values.reshape(-1, len(POSITIONS))
+
+    def by_method(self, column: str, all_runs: bool = False) -> dict[int, dict[float, Array]]:
+        """The same for every depth and ratio."""
+        return {L: {c: self.of(column, L, c, all_runs) for c in RATIOS} for L in (2, 3)}
+
+
+def stored() -> dict[str, Grid]:
+    """The record, by ensemble."""
+    columns = RECORD.load()
+    return {ensemble: Grid(columns, ensemble) for ensemble in ENSEMBLES}
