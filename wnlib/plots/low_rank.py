@@ -47,7 +47,7 @@ def excess(
     """Excess of the nuclear norm against the scale, a panel for each depth, for each ratio (0: plain).
 
     `position` (K,) is r_0^2 over rho(W*); `measured` and `theory` hold (P, K) by depth and ratio, NaN where there is no
-    end. Dots are single descents, lines medians of the eigenvalue theory.
+    end. Small dots are single descents, large ones their medians, lines medians of the eigenvalue theory.
     """
     looks = zip((RED, ORANGE, BLUE), ("--", "-.", "-"), ("s", "^", "o"), (0.94, 1.0, 1.06), strict=True)
     look = dict(zip(next(iter(measured.values())), looks, strict=True))
@@ -59,8 +59,10 @@ def excess(
                 panel.loglog(position, _median(theory[depth][ratio]), color=colour, linestyle=line)
                 ends = np.maximum(measured[depth][ratio], FLOOR)
                 x = np.broadcast_to(shift * position, ends.shape)
-                panel.plot(x.ravel(), ends.ravel(), marker, color=colour, markersize=3.5, alpha=0.35, linewidth=0)
-                panel.plot([], [], color=colour, linestyle=line, marker=marker, markersize=4, label=label)
+                panel.plot(x.ravel(), ends.ravel(), marker, color=colour, markersize=3, alpha=0.25, markeredgewidth=0)
+                dots = {"color": colour, "marker": marker, "markersize": 6, "markeredgecolor": "white"}
+                panel.plot(shift * position, _median(measured[depth][ratio]), linestyle="", **dots)
+                panel.plot([], [], linestyle=line, label=label, **dots)
             panel.axvspan(1, 2 * position[-1], color=RED, alpha=0.05, linewidth=0)
             panel.axvline(1, color=RED, linewidth=0.8, alpha=0.6)
             panel.set_xlim(position[0] / 2, 2 * position[-1])
