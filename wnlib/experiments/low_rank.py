@@ -88,7 +88,7 @@ def _extreme_trace(problem: MatrixProblem, sign: float) -> NuclearNorm | None:
     if W.value is None:
         return None
     found = NuclearNorm(np.asarray(W.value), -sign * np.asarray(fits.dual_value), float(sign * program.value))
-    gap = abs(found.value - found.dual @ problem.y) / abs(found.value)
+    gap = float(abs(found.value - found.dual @ problem.y) / abs(found.value))
     residual = float(np.linalg.norm(problem.residual(found.W)) / np.linalg.norm(problem.y))
     return found if max(gap, residual) <= CERTIFIED else None
 
@@ -232,7 +232,7 @@ N = 12
 MEASUREMENTS = {1: 26, 2: 36, 3: 46}  # by rank: of 78 entries, few enough that positivity alone rarely identifies W
 POSITIONS = np.array([1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0])  # of r_0^2 over rho(W*)
 RATIOS = (0.0, 3.0, 10.0)  # 0 stands for gradient descent without weight normalization
-SEEDS = 4
+SEEDS = 3
 DIGITS = 6  # after the point: below, the solvers' errors begin
 
 Task = tuple[str, int, int, float, int]
@@ -279,7 +279,7 @@ TASKS: tuple[Task, ...] = tuple(
     for ratio in RATIOS
     for seed in range(SEEDS)
 )
-RECORD = Record(__name__, TASKS, _row, sample=(24, 28), rtol=1e-2, needs="cvxpy")
+RECORD = Record(__name__, TASKS, _row, sample=(18, 21), rtol=1e-2, needs="cvxpy")
 
 
 @dataclass(frozen=True, eq=False)
