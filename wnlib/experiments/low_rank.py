@@ -70,10 +70,15 @@ def nuclear_norm(problem: MatrixProblem) -> NuclearNorm:
     return found
 
 
+def largest_trace(problem: MatrixProblem) -> float:
+    """The largest trace of a positive semidefinite interpolant, infinite where none was found to accuracy."""
+    largest = _extreme_trace(problem, -1.0)
+    return np.inf if largest is None else largest.value
+
+
 def positivity_identifies(problem: MatrixProblem, smallest: NuclearNorm) -> bool:
     """Whether the largest trace of a positive semidefinite interpolant is the smallest: then any method finds W."""
-    largest = _extreme_trace(problem, -1.0)
-    return largest is not None and largest.value <= (1 + UNIQUE) * smallest.value
+    return largest_trace(problem) <= (1 + UNIQUE) * smallest.value
 
 
 def _extreme_trace(problem: MatrixProblem, sign: float) -> NuclearNorm | None:
