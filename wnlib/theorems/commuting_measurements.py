@@ -91,7 +91,8 @@ Boundary
   eigenbasis against the diagonal model, and the trace of $W$ against the sum of the weights. The cases take gradient
   flow and weight normalization in turn.
 - **Assumed.** Nothing.
-- **No run can test.** Nothing further. But few measurements commute: what generic ones do is no part of this.
+- **No run can test.** Nothing further. But few measurements commute, and what generic ones do is no part of this; and
+  what commutes almost may not stay so: at depth 3 and more, a tilt of the eigenvectors can grow on a plateau.
 
 Source
 ------
