@@ -1,0 +1,245 @@
+r"""Low-rank recovery: linear measurements of a matrix $W = X^L$ with symmetric X, and descents on X.
+
+The data are $y_k = \langle A_k, W\rangle$ with symmetric $A_k$, the loss is $\tfrac12\sum_k (\langle A_k, W\rangle -
+y_k)^2$, the force is $P = \sum_k (y_k - \langle A_k, W\rangle)\, A_k$, and
+
+$-\nabla_X\ell = \sum_{j=0}^{L-1} X^j P X^{L-1-j} =: G(X)$,
+
+which is $L P X^{L-1}$ where X and the measurements commute.
+
+- Gradient flow:  $X' = G(X)$.
+- Weight-normalized gradient flow, $X = r U$ with $\|U\|_F = 1$ and $\eta_u = c\,\eta_r$:
+  $r' = \eta_r \langle G, U\rangle$, $U' = \eta_u r\,(G - \langle G, U\rangle U)$.
+
+At depth L >= 2 both keep X positive definite, whatever the measurements: $(\log\det X)' = \operatorname{tr} X^{-1} X'$,
+and $\operatorname{tr} X^{-1} G = L \operatorname{tr} P X^{L-2}$ is bounded where X is. So $\|X\|_F^2$ is $\rho(W) =
+\sum_i \lambda_i(W)^{2/L}$, which at depth 2 is the trace of W. A descent with large steps may break this.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from wnlib import _checks as check
+from wnlib._checks import Array
+from wnlib.problem import Problem
+
+SYMMETRIC = 1e-10  # relative asymmetry up to which a measurement counts as symmetric
+DIVERGED = 1e6  # times the loss of W = 0 or of the start, whichever is larger
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixProblem:
+    """Measurements `A` (M, n, n), symmetric, of a symmetric matrix, with results `y` (M,).
+
+    `truth` (n, n) or None: the matrix that made `y`, for recovery errors only. Raises ValueError for a wrong shape, a
+    NaN or a measurement that is not symmetric.
+    """
+
+    A: Array
+    y: Array
+    truth: Array | None = None
+
+    def __post_init__(self) -> None:
+        A = check.array("A", self.A, (None, None, None))
+        if A.shape[1] != A.shape[2]:
+            raise ValueError(f"A must hold square matrices, shape (M, n, n), got {A.shape}")
+        asymmetry = np.abs(A - A.transpose(0, 2, 1)).max()
+        if asymmetry > SYMMETRIC * np.abs(A).max():
+            raise ValueError(f"A must hold symmetric matrices, got an asymmetry of {asymmetry:.3g}")
+        object.__setattr__(self, "A", A)
+        object.__setattr__(self, "y", check.array("y", self.y, A.shape[:1]))
+        if self.truth is not None:
+            object.__setattr__(self, "truth", check.array("truth", self.truth, A.shape[1:]))
+
+    @property
+    def n(self) -> int:
+        """The matrices are n x n."""
+        return self.A.shape[1]
+
+    def residual(self, W: Array) -> Array:
+        """y_k - <A_k, W> for matrices of shape (..., n, n); shape (..., M)."""
+        return self.y - W.reshape(*W.shape[:-2], -1) @ self.A.reshape(len(self.y), -1).T
+
+    def loss(self, W: Array) -> Array:
+        """Square loss for matrices of shape (..., n, n); shape (...)."""
+        return 0.5 * np.sum(self.residual(W) ** 2, axis=-1)
+
+    def force(self, W: Array) -> Array:
+        """P, shape (..., n, n), for matrices of the same shape."""
+        return (self.residual(W) @ self.A.reshape(len(self.y), -1)).reshape(W.shape)
+
+    def slope(self, X: Array, depth: int) -> Array:
+        """G(X), shape (..., n, n): minus the gradient of the loss in X."""
+        return slope(X, self.force(power(X, depth)), depth)
+
+    @classmethod
+    def commuting(cls, problem: Problem, basis: ArrayLike) -> Self:
+        """The diagonal problem (A, y) in an orthonormal `basis` V (n, n): measurements V diag(a_k) V^T."""
+        V = check.array("basis", basis, (problem.shape[1], problem.shape[1]))
+        if not np.allclose(V.T @ V, np.eye(len(V)), atol=1e-10):
+            raise ValueError("basis must be orthonormal, got columns that are not")
+        return cls(conjugated(problem.A, V), problem.y)
+
+    @classmethod
+    def gaussian(cls, m: int, n: int, rank: int, seed: int = 0) -> Self:
+        r"""Symmetric Gaussian measurements, $\mathbb E \langle A_k, W\rangle^2 = \|W\|_F^2/m$. Truth: see `planted`."""
+        truth, rng = planted(m, n, rank, seed)
+        B = rng.standard_normal((m, n, n)) / np.sqrt(m)
+        A = (B + B.transpose(0, 2, 1)) / 2
+        return cls(A, np.sum(A * truth, axis=(1, 2)), truth)
+
+    @classmethod
+    def completion(cls, m: int, n: int, rank: int, seed: int = 0) -> Self:
+        """`m` entries on or above the diagonal, drawn without repetition. Truth: see `planted`."""
+        truth, rng = planted(m, n, rank, seed)
+        drawn = rng.choice(n * (n + 1) // 2, m, replace=False)
+        A = np.zeros((m, n, n))
+        for k, (i, j) in enumerate(np.transpose(np.triu_indices(n))[drawn]):
+            A[k, i, j] = A[k, j, i] = 1.0 if i == j else 0.5
+        return cls(A, np.sum(A * truth, axis=(1, 2)), truth)
+
+
+def planted(m: int, n: int, rank: int, seed: int) -> tuple[Array, np.random.Generator]:
+    """A positive semidefinite matrix (n, n) of the given rank, and the generator for its `m` measurements.
+
+    Its positive eigenvalues are uniform on [1/2, 3/2], its eigenvectors uniform. Raises ValueError for numbers that
+    leave no such matrix, or no fewer measurements than it has entries.
+    """
+    n = check.integer("n", n, least=2)
+    check.integer("m", m, least=1, most=n * (n + 1) // 2 - 1)
+    rank = check.integer("rank", rank, least=1, most=n)
+    rng = np.random.default_rng(check.integer("seed", seed, least=0))
+    V = rotation(rng, n)[:, :rank]
+    return (V * rng.uniform(0.5, 1.5, rank)) @ V.T, rng
+
+
+def rotation(rng: np.random.Generator, n: int) -> Array:
+    """A uniformly distributed orthogonal matrix (n, n)."""
+    Q, R = np.linalg.qr(rng.standard_normal((n, n)))
+    return np.asarray(Q * np.sign(np.diag(R)))
+
+
+def conjugated(eigenvalues: Array, V: Array) -> Array:
+    """V diag(x) V^T, shape (..., n, n), for eigenvalues x of shape (..., n)."""
+    return (V * eigenvalues[..., None, :]) @ V.T
+
+
+def power(X: Array, exponent: int) -> Array:
+    """X^L by multiplication, shape (..., n, n)."""
+    W = X
+    for _ in range(exponent - 1):
+        W = W @ X
+    return W
+
+
+def slope(X: Array, P: Array, depth: int) -> Array:
+    """The sum of X^j P X^(L-1-j), j = 0, ..., L - 1, shape (..., n, n), by Horner's rule."""
+    total, right = P, P
+    for _ in range(depth - 1):
+        right = right @ X
+        total = X @ total + right
+    return total
+
+
+def plain_field(problem: MatrixProblem, depth: int) -> Callable[[float, Array], Array]:
+    """The vector field of gradient flow; the state is X, flattened."""
+    shape = (problem.n, problem.n)
+    return lambda t, state: problem.slope(state.reshape(shape), depth).ravel()
+
+
+def polar_field(problem: MatrixProblem, depth: int, ratio: float) -> Callable[[float, Array], Array]:
+    """The vector field of weight-normalized gradient flow, learning rates 1 and c; the state is r and U, flattened."""
+
+    def field(t: float, state: Array) -> Array:
+        r, U = state[0], state[1:].reshape(problem.n, problem.n)
+        G = problem.slope(r * U, depth)
+        along = np.sum(G * U)
+        return np.append(along, ratio * r * (G - along * U))
+
+    return field
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixDescent:
+    """The ends of R runs.
+
+    X      (R, n, n), the factor; W = X^L
+    steps  (R,), that were made
+    fit    (R,), whether the relative residual has come down to the tolerance
+    depth  L
+    """
+
+    X: Array
+    steps: NDArray[np.intp]
+    fit: NDArray[np.bool_]
+    depth: int
+
+    @property
+    def W(self) -> Array:
+        """X^L, shape (R, n, n)."""
+        return power(self.X, self.depth)
+
+
+def matrix_descent(
+    problem: MatrixProblem,
+    depth: int,
+    scale: ArrayLike,
+    step: ArrayLike,
+    ratio: float | None = None,
+    steps: int = 10_000,
+    tolerance: float = 1e-5,
+) -> MatrixDescent:
+    r"""Gradient descent on X from $X = (r_0/\sqrt n)\, I$ with $r_0$ = `scale` (R,) and `step` (R,), a run for each.
+
+    Plain without `ratio`: X += step G(X). With it on polar coordinates: r += step <G, U>, U += c step r (G - <G, U> U),
+    U divided by its Frobenius norm. A run ends when its relative residual is at most `tolerance`, when it diverges (the
+    loss, or with weight normalization a radius that is no longer positive), or after `steps` steps.
+    """
+    depth = check.integer("depth", depth, least=1)
+    scale = check.array("scale", scale, (None,))
+    step = check.array("step", step, scale.shape)
+    if min(scale.min(), step.min()) <= 0:
+        raise ValueError(f"scale and step must be > 0, got minima {scale.min()} and {step.min()}")
+    if ratio is not None:
+        ratio = check.positive("ratio", ratio)
+    stop = 0.5 * (tolerance * float(np.linalg.norm(problem.y))) ** 2
+    flat = problem.A.reshape(len(problem.y), -1)
+    stiffness = depth**2 * float(np.linalg.norm(flat, 2)) ** 2
+    runs, n = len(scale), problem.n
+    X = scale[:, None, None] * np.eye(n) / np.sqrt(n)
+    bound = DIVERGED * np.maximum(problem.loss(power(X, depth)), problem.loss(np.zeros((n, n))))
+    ends, taken, fit = X.copy(), np.full(runs, steps), np.zeros(runs, dtype=bool)
+    going, f = np.arange(runs), step[:, None, None]
+    for k in range(steps + 1):
+        residual = problem.residual(power(X, depth))
+        loss = 0.5 * np.sum(residual**2, axis=-1)
+        arrived = loss <= stop
+        ended = arrived | ~(loss <= bound[going]) | (k == steps)
+        if ended.any():
+            numbers = going[ended]
+            ends[numbers], taken[numbers], fit[numbers] = X[ended], k, arrived[ended]
+            going, f, X, residual = going[~ended], f[~ended], X[~ended], residual[~ended]
+        if not going.size:
+            break
+        P = (residual @ flat).reshape(X.shape)
+        r = _norm(X)
+        h = f / (stiffness * r ** (2 * depth - 2) + depth * (depth - 1) * _norm(P) * r ** (depth - 2))
+        G = slope(X, P, depth)
+        if ratio is None:
+            X = X + h * G
+        else:
+            h = h / np.maximum(1, ratio * r**2)
+            U = X / r
+            along = np.sum(G * U, axis=(1, 2), keepdims=True)
+            U = U + ratio * h * r * (G - along * U)
+            X = (r + h * along) * U / _norm(U)
+    return MatrixDescent(ends, taken, fit, depth)
+
+
+def _norm(X: Array) -> Array:
+    """The Frobenius norms, shape (..., 1, 1)."""
+    return np.sqrt(np.sum(X * X, axis=(-2, -1), keepdims=True))
