@@ -170,3 +170,9 @@ def final_rate(contestant: Contestant, losses: tuple[float, float] = (1e-13, 1e-
     """The rate at which the residual of the flow falls between two relative losses."""
     times = contestant.flow(losses, rtol=1e-10)[1]
     return float(0.5 * np.log(losses[0] / losses[1]) / (times[1] - times[0]))
+
+
+def turning(contestant: Contestant) -> float:
+    r"""How many times faster than the radius the direction moves at the limit, $\gamma = r^2 \eta_u/\eta_r$."""
+    radius = np.asarray(contestant.limit.radius)
+    return float(contestant.limit.flow.relative_rate(radius) * radius**2)

@@ -156,21 +156,29 @@ class Gains:
     predicted: Array
 
 
+def grid(record: dict[str, Array], depth: int, method: str, column: str) -> Array:
+    """A column of the record for one depth and method, (targets, tolerances, S); NaN where it has no finite number."""
+    seeds = np.unique(record["seed"])
+    found = np.full((len(TARGETS), len(TOLERANCES), seeds.size), np.nan)
+    chosen = (record["depth"] == depth) & (record["method"] == method)
+    columns = (record[key][chosen] for key in ("target", "tolerance", "seed", column))
+    for target, tolerance, seed, value in zip(*columns, strict=True):
+        place = TARGETS.index(target), TOLERANCES.index(tolerance), int(np.searchsorted(seeds, seed))
+        found[place] = value if np.isfinite(value) else np.nan
+    return found
+
+
 def gains(record: dict[str, Array], depth: int, method: str) -> Gains:
     """From the rows of the record for one depth; NaN for problems on which the method has no start."""
+    return Gains(
+        *(grid(record, depth, "plain", key) / grid(record, depth, method, key) for key in ("count", "predicted"))
+    )
 
-    def of(name: str, column: str) -> Array:
-        seeds = np.unique(record["seed"])
-        found = np.full((len(TARGETS), len(TOLERANCES), seeds.size), np.nan)
-        chosen = (record["depth"] == depth) & (record["method"] == name)
-        for target, tolerance, seed, value in zip(
-            *(record[key][chosen] for key in ("target", "tolerance", "seed", column)), strict=True
-        ):
-            place = TARGETS.index(target), TOLERANCES.index(tolerance), int(np.searchsorted(seeds, seed))
-            found[place] = value if np.isfinite(value) else np.nan
-        return found
 
-    return Gains(*(of("plain", column) / of(method, column) for column in ("count", "predicted")))
+def drift(record: dict[str, Array], depth: int, method: str) -> float:
+    """The median excess of a method's best runs to the last tolerance, over the target, for one depth."""
+    chosen = (record["depth"] == depth) & (record["method"] == method) & (record["tolerance"] == TOLERANCES[-1])
+    return float(np.nanmedian(record["excess"][chosen] / record["target"][chosen]))
 
 
 def races(depth: int, target: float, share: float, count: int, seed: int = 0) -> dict[int, dict[str, Contestant]]:

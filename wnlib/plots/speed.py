@@ -1,9 +1,13 @@
 """Figures of the chapter on speed."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from wnlib._checks import Array
 from wnlib.experiments.speed import TARGETS, TOLERANCES, Course, Gains, Search
@@ -13,6 +17,7 @@ LABELS = {"plain": "gradient descent", "polar": "weight normalization", "saliman
 COLOURS = {"plain": PLAIN["color"], "polar": NORMALIZED["color"], "salimans-kingma": GREEN}
 LINES = {"plain": PLAIN["linestyle"], "polar": NORMALIZED["linestyle"], "salimans-kingma": "-."}
 MARKERS = {"plain": "s", "polar": "o", "salimans-kingma": "^"}
+COUNTS = [base * 10**power for power in range(7) for base in (1, 3)]  # ticks of numbers of steps
 FAITHFUL = 1.25  # a run whose excess is more than this times the target has ended elsewhere
 
 
@@ -24,7 +29,7 @@ def courses(found: dict[str, Course]) -> Figure:
             label, colour = LABELS[name], COLOURS[name]
             axes.loglog(course.steps, course.descent, color=colour, linestyle=LINES[name], label=label)
         for k, course in enumerate(found.values()):
-            axes.loglog(course.steps, course.flow, label="its flow" if k == 0 else None, **THEORY)
+            axes.loglog(course.steps, course.flow, label="their flows" if k == 0 else None, **THEORY)
         axes.axhline(0.5, color=GREY, linewidth=0.8)
         axes.set_xlabel("steps")
         axes.set_ylabel(r"loss, relative to $w = 0$")
@@ -55,9 +60,8 @@ def step_sizes(found: dict[str, Search], predicted: dict[str, float], target: fl
         axes.axvspan(1, axes.get_xlim()[1], color=RED, alpha=0.05, linewidth=0)
         axes.set_xlabel(r"step $h$ over the longest stable one, $2/\lambda_{\max}(G)$")
         axes.set_ylabel(f"steps to a relative loss of {TOLERANCES[-1]:.0e}")
-        ticks = (0.2, 0.5, 1)
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.minorticks_off()
+        _plain_ticks(axes.xaxis, (0.2, 0.5, 1))
+        _plain_ticks(axes.yaxis, COUNTS)
         axes.legend(loc="upper right")
     return figure
 
@@ -73,6 +77,8 @@ def decades(predicted: dict[str, Array], measured: dict[str, Array]) -> Figure:
         everything = np.concatenate(list(predicted.values()))
         ends = np.array([everything.min() / 1.5, everything.max() * 1.5])
         axes.loglog(ends, ends, label="equal", **THEORY)
+        for axis in (axes.xaxis, axes.yaxis):
+            _plain_ticks(axis, COUNTS)
         axes.set_xlabel(r"predicted: $\log 10 \,/ -\log \max_i |1 - h \mu_i|$")
         axes.set_ylabel("steps per decade, measured")
         axes.legend(loc="upper left")
@@ -95,15 +101,21 @@ def gain(found: dict[int, Gains]) -> Figure:
                 _quartiles(axes, gains.measured[k], 1.08 ** (k - 1.5), colour, marker)
             axes.axhline(1, color=BLACK, linewidth=0.8)
             axes.set_title(f"$L = {depth}$", loc="left")
-            ticks = [tick for tick in (0.3, 1, 3, 10, 30) if axes.get_ylim()[0] < tick < axes.get_ylim()[1]]
-            axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-            axes.minorticks_off()
+            _plain_ticks(axes.yaxis, (0.3, 1, 3, 10, 30))
         panels[0, 0].invert_xaxis()
         panels[-1, 0].set_xlabel(r"loss to reach, relative to $w = 0$")
         figure.supylabel("steps of gradient descent / weight normalization", fontsize=11)
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return figure
+
+
+def _plain_ticks(axis: Axis, wanted: Sequence[float]) -> None:
+    """Those of the `wanted` ticks of a logarithmic axis that are in view, as plain numbers, and no others."""
+    low, high = axis.get_view_interval()
+    ticks = [tick for tick in wanted if low <= tick <= high]
+    axis.set_minor_locator(NullLocator())
+    axis.set_ticks(ticks, [f"{tick:g}" if tick < 1e4 else f"{tick:,.0f}" for tick in ticks])
 
 
 def _quartiles(axes: Axes, measured: Array, shift: float, colour: str, marker: str) -> None:
