@@ -101,7 +101,7 @@ def gain(found: dict[int, Gains]) -> Figure:
                 _quartiles(axes, gains.measured[k], 1.08 ** (k - 1.5), colour, marker)
             axes.axhline(1, color=BLACK, linewidth=0.8)
             axes.set_title(f"$L = {depth}$", loc="left")
-            _plain_ticks(axes.yaxis, (0.3, 1, 3, 10, 30))
+            _plain_ticks(axes.yaxis, (0.5, 1, 2, 5, 10, 20))
         panels[0, 0].invert_xaxis()
         panels[-1, 0].set_xlabel(r"loss to reach, relative to $w = 0$")
         figure.supylabel("steps of gradient descent / weight normalization", fontsize=11)
