@@ -13,6 +13,7 @@ from wnlib.plots import speed as figures
 from wnlib.theorems.local_rate import rate_matrix
 
 PROBLEM = speed.small_problem(0)
+NAMES = ("plain", "salimans-kingma")
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +142,17 @@ def test_gains_are_ratios_of_the_record():
     assert_allclose(gains.predicted[speed.TARGETS.index(1e-3), :, 2], wanted)
     assert np.isnan(gains.measured[-1, -1]).all(), "too long to run"
     assert 0.5 < speed.drift(record, 2, "plain") < 2
+
+
+@pytest.mark.parametrize("number", speed.RECORD.sample)
+def test_the_stored_table_is_what_is_computed_now(number):
+    stored, fresh = speed.RECORD.recomputed(number)
+    assert set(stored["method"]) == {*(f"polar {s:g}" for s in equal_bias.SHARES), "polar at ratio"} | set(NAMES)
+    for key, column in stored.items():
+        if column.dtype.kind in "if":
+            assert_allclose(fresh[key], column, rtol=speed.RECORD.rtol)
+        else:
+            assert fresh[key].tolist() == column.tolist()
 
 
 def test_contestants_take_the_method_they_are_given():
