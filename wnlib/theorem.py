@@ -56,7 +56,7 @@ class Measurement:
     def tightness(self) -> float:
         """bound / measured, the smallest of the main entries; infinite where nothing positive is measured."""
         measured, predicted = np.broadcast_arrays(np.atleast_1d(self.measured), self.predicted)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             room = np.where(measured > 0, predicted / measured, np.inf)
         return float(np.min(room if self.main is None else room[list(self.main)]))
 

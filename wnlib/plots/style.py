@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from cycler import cycler
 from IPython.display import display
 from matplotlib.figure import Figure
@@ -60,6 +61,14 @@ def styled() -> Iterator[None]:
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
         yield
+
+
+def digits(value: float, count: int = 2) -> str:
+    r"""A number for prose, to `count` digits: 0.031, 1,200, $2.8 \cdot 10^{5}$; a power of ten if far from 1."""
+    if value == 0 or not np.isfinite(value) or 1e-3 <= abs(value) < 1e4:
+        return f"{float(f'{value:.{count}g}'):,g}"
+    mantissa, exponent = f"{value:.{count - 1}e}".split("e")
+    return rf"${mantissa} \cdot 10^{{{int(exponent)}}}$"
 
 
 def show(figure: Figure, name: str, alt: str, caption: str) -> None:
