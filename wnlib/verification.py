@@ -113,7 +113,8 @@ def _measurement(theorem: Theorem, cases: int, first_failure: bool) -> Record:
 def _falsified(theorem: Theorem, falsifier: Falsifier, cases: int) -> Record:
     ensemble = falsifier.ensemble or theorem.ensemble
     drawn = [ensemble.case(index) for index in range(min(cases, FALSIFIER_CASES))]
-    discrepancies = np.array([compare(theorem.kind, falsifier.measure(case)).discrepancy for case in drawn])
+    with np.errstate(all="ignore"):  # what is wrong may leave the domain: a NaN is rejected, and no warning is due
+        discrepancies = np.array([compare(theorem.kind, falsifier.measure(case)).discrepancy for case in drawn])
     rejections = int(np.sum(~(discrepancies <= theorem.limit)))
     return {
         "breaks": falsifier.breaks,
