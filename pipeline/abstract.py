@@ -53,7 +53,7 @@ def abstract(evidence: Sequence[Found]) -> list[str]:
         if not found:
             continue
         judgement = judged(overall([item.support for item in found]))
-        reasons = "<br>".join(
+        reasons = "<br><br>".join(
             f"{SYMBOLS[item.support]} {item.found} {{doc}}`→ chapter </notebooks/{item.chapter}>`" for item in found
         )
         rows.append([f"{text}<br>{judgement}", reasons])

@@ -14,7 +14,7 @@ from pipeline.layers import Item, Link, Sheet, arranged, links, placed, reduced,
 
 SHEETS = {"desk": Sheet(width=672, node=140, type=14), "phone": Sheet(width=324, node=98, type=12)}
 BEND, ARROW, PORT = 34.0, 7.0, 9.0  # between rows, of an arrowhead, between edges that reach the same theorem
-LEADING, PADDING, LETTER = 1.3, 6.0, 0.51  # in sizes of the type: the height of a line, the mean width of a letter
+LEADING, PADDING, LETTER = 1.3, 6.0, 0.6  # in sizes of the type: the height of a line, the mean width of a letter
 
 
 @dataclass(frozen=True)
