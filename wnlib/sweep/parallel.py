@@ -21,8 +21,9 @@ Outcomes = Generator[tuple[Item, Result | BaseException], None, None]
 def completed(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Outcomes[Item, Result]:
     """Each item with its result, or with the exception that `work` raised, in the order in which they finish.
 
-    Where a worker dies, it is not known on which item: each that was being worked on is tried again, with a worker of
-    its own. One that kills this one too has a BrokenProcessPool for its outcome; the others are not affected.
+    Where a worker dies, it is not known on which item: each that was being worked on, or about to be, is tried again,
+    with a worker of its own. One that kills two of these has a BrokenProcessPool for its outcome; the others are not
+    affected.
     """
     waiting = deque(items)
     while waiting:
@@ -30,8 +31,11 @@ def completed(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) 
         if suspects:
             log.warning("a worker died; again, each on its own: %s", ", ".join(map(str, suspects)))
         for suspect in suspects:
-            for guilty in (yield from _pooled(work, deque([suspect]), 1)):
-                yield guilty, BrokenProcessPool("its worker died twice")
+            for _ in range(2):
+                if not (yield from _pooled(work, deque([suspect]), 1)):
+                    break
+            else:
+                yield suspect, BrokenProcessPool("its worker died twice")
 
 
 def _pooled(
