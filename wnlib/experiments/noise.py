@@ -7,6 +7,7 @@ where the discrepancy principle stops, $\|A w - y\| \le \sigma \sqrt M$; "end" i
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from wnlib._checks import Array
 from wnlib.bounds import mass_bound
 from wnlib.collapse import CollapseError
 from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow
-from wnlib.limit import LimitCurve
+from wnlib.limit import LimitCurve, limit
 from wnlib.problem import InfeasibleError, Problem, basis_pursuit
 from wnlib.records import Record, Row
 from wnlib.trajectory import Trajectory, integrate
@@ -32,10 +33,15 @@ class Noisy:
     r"""Measurements $y = A w^* + \sigma e$, standard normal e, of `problem.truth` = w*; `sigma` > 0.
 
     level  $\sigma \sqrt M$, the norm of the residual at which the discrepancy principle stops
+    noise  ||A w* - y||, which only who knows w* knows
     """
 
     problem: Problem
     sigma: float
+
+    @property
+    def noise(self) -> float:
+        return float(np.linalg.norm(self.problem.residual(self.truth)))
 
     @property
     def truth(self) -> Array:
@@ -89,11 +95,11 @@ class Outcome:
     end: float
 
 
-def follow(flow: Flow, noisy: Noisy, scale: float, fitted: float = FITTED) -> Trajectory:
-    """From the uniform start of norm `scale` until the residual is `fitted` times the noise level, or `PATIENCE`."""
+def follow(flow: Flow, noisy: Noisy, scale: float, patience: float = PATIENCE) -> Trajectory:
+    """From the uniform start of norm `scale` until the residual is `FITTED` times the noise level, or `patience`."""
     problem = noisy.problem
     start = flow.start(problem.shape[1], scale)
-    return integrate(flow, problem, start, PATIENCE, rtol=RTOL, stop_loss=0.5 * (fitted * noisy.level) ** 2)
+    return integrate(flow, problem, start, patience, rtol=RTOL, stop_loss=0.5 * (FITTED * noisy.level) ** 2)
 
 
 def early(noisy: Noisy, trajectory: Trajectory, end: Array | None) -> Outcome:
@@ -114,6 +120,49 @@ def stopped(noisy: Noisy, trajectory: Trajectory) -> Array:
     if not np.isfinite(time):
         return np.full(noisy.problem.shape[1], np.nan)
     return trajectory.at([min(time, float(trajectory.t[-1]))]).weights[0]
+
+
+def stops(noisy: Noisy, trajectory: Trajectory, residuals: Array) -> Trajectory:
+    """The trajectory where its residual first has the given norms, in noise levels and falling; those it reaches.
+
+    Its last point, if it reaches none.
+    """
+    times = np.array([trajectory.fits_at(0.5 * (residual * noisy.level) ** 2) for residual in residuals])
+    reached = times[np.isfinite(times) & (times > 0)]
+    return trajectory.at(np.minimum(reached if reached.size else np.inf, trajectory.t[-1:]))
+
+
+def equal_bias(curve: LimitCurve, flow: Flow, noisy: Noisy, scale: float) -> tuple[float, Trajectory | None]:
+    """The scale from which gradient flow ends where `flow` does from `scale`, and its trajectory.
+
+    None at depth 3 and above for a scale below 1e-13, from where it would take too long.
+    """
+    plain = GradientFlow(flow.depth)
+    _, log_scale = limit_of(curve, flow, flow.start(noisy.problem.shape[1], scale))
+    small = float(np.exp(log_scale))
+    return small, None if flow.depth >= 3 and small < 1e-13 else follow(plain, noisy, small, patience=1e20)
+
+
+def noiseless(noisy: Noisy, stopped: Trajectory, scale: float) -> Array:
+    r"""How far stopped weights are from the limits for the measurements $A w(t)$, relatively, shape (T,).
+
+    `scale` is the norm of the trajectory's uniform start.
+    """
+    A, flow = noisy.problem.A, stopped.flow
+    start = flow.start(A.shape[1], scale)
+    ends = [limit(flow, Problem(A, A @ w, w), start, tolerance=1e-6).weights for w in stopped.weights]
+    return np.linalg.norm(ends - stopped.weights, axis=1) / np.linalg.norm(stopped.weights, axis=1)
+
+
+def correlations(noisy: Noisy, weights: Array) -> tuple[Array, Array]:
+    r"""Of the residual with the columns of entries above 5 % of the largest: mean, and standard deviation, (T,) each.
+
+        In units of the largest $\langle a_i, y
+    angle$. For weights (T, N). On the Lasso path all are equal.
+    """
+    pulls = noisy.problem.residual(weights) @ noisy.problem.A / float(np.max(noisy.problem.y @ noisy.problem.A))
+    active = [pull[w > 0.05 * w.max()] for pull, w in zip(pulls, weights, strict=True)]
+    return np.array([np.mean(pull) for pull in active]), np.array([np.std(pull) for pull in active])
 
 
 def limit_of(curve: LimitCurve, flow: Flow, start: Polar) -> tuple[Array | None, float]:
@@ -217,11 +266,9 @@ class Excess:
 
 
 def excess(noisy: Noisy, trajectory: Trajectory, path: LassoPath, residuals: Array) -> Excess:
-    """Where the residual first has the given norms (T,), in noise levels; where it is reached."""
+    """Where the residual first has the given norms: see `stops`."""
     problem, scale = noisy.problem, float(trajectory.radius[0])
-    times = np.array([trajectory.fits_at(0.5 * (r * noisy.level) ** 2) for r in residuals])
-    reached = np.isfinite(times) & (times > 0)
-    weights = trajectory.at(np.minimum(times[reached], trajectory.t[-1])).weights
+    weights = stops(noisy, trajectory, residuals).weights
     minimal = [basis_pursuit(Problem(problem.A, problem.A @ w, w)).weights for w in weights]
     norms = np.linalg.norm(problem.residual(weights), axis=1)
     return Excess(
@@ -294,3 +341,34 @@ def rows(task: tuple[float, int, int]) -> list[Row]:
 
 TASKS = tuple((sigma, depth, seed) for sigma in SIGMAS for depth in RATIOS for seed in range(SEEDS))
 RECORD = Record(__name__, TASKS, rows, sample=(0, 21), rtol=0.05, needs="sklearn")
+
+
+def tuned(
+    table: dict[str, NDArray[Any]], method: str, depth: int, column: str
+) -> tuple[Array, list[tuple[float, float]]]:
+    """Errors (levels, seeds) of a method of the record at its own best for each noise level, and its (ratio, scale).
+
+    The best is the least mean of `column` over the seeds; a setting that lacks one is out.
+    """
+    errors, settings = [], []
+    for sigma in SIGMAS:
+        here = (table["method"] == method) & (table["depth"] == depth) & np.isclose(table["sigma"], sigma)
+        known = sorted(set(zip(table["ratio"][here].tolist(), table["scale"][here].tolist(), strict=True)))
+        tried = [table[column][here & (table["ratio"] == ratio) & (table["scale"] == scale)] for ratio, scale in known]
+        means = [np.inf if np.isnan(values).any() else float(np.mean(values)) for values in tried]
+        errors.append(tried[int(np.argmin(means))])
+        settings.append(known[int(np.argmin(means))])
+    return np.array(errors), settings
+
+
+def across(table: dict[str, NDArray[Any]], depth: int, ratio: float, sigma: float, column: str) -> Array:
+    """Errors (scales, seeds) of one flow of the record, gradient flow for `ratio` 0, at one of its noise levels."""
+    flow = (table["method"] == ("wn" if ratio else "gf")) & (table["depth"] == depth) & (table["ratio"] == ratio)
+    here = flow & np.isclose(table["sigma"], sigma)
+    return np.array([table[column][here & (table["scale"] == scale)] for scale in SCALES[depth]])
+
+
+def from_scale(table: dict[str, NDArray[Any]], depth: int, ratio: float, scale: float, column: str) -> Array:
+    """Mean errors (levels,) of one flow of the record from one scale; NaN where one of its runs has none."""
+    k = SCALES[depth].index(scale)
+    return np.array([across(table, depth, ratio, sigma, column)[k].mean() for sigma in SIGMAS])

@@ -57,16 +57,18 @@ and use $D_\Phi \ge 0$.
 
 Boundary
 --------
-- **Checked.** The algebra. Along trajectories of both flows, for weights $z^\circ$ that do not interpolate: the
-  equation, integrated; the inequality; that the divergence falls from snapshot to snapshot above the noise; the clock.
+- **Checked.** The algebra. Along the beginnings of trajectories of both flows, for weights $z^\circ$ that do not
+  interpolate: the equation, integrated; the inequality; that the divergence falls from snapshot to snapshot above the
+  noise; the clock.
 - **Assumed.** Nothing. The measurements need no interpolant; those of the measured cases have one.
 - **No run can test.** Nothing: the equation is local in time. The theorem does not say that the distance to $z^\circ$
   in any norm falls, nor what happens below the noise level.
 
 Source
 ------
-Derived here. {cite:t}`Osher2016` stop a limit of such flows, the inverse scale space, where it is the oracle's
-estimate; {cite:t}`Vaskevicius2019` stop gradient descent on such a parametrization.
+Derived here. {cite:t}`Osher2016` find the oracle's estimate on the paths of inverse scale space dynamics, and give
+rules for stopping there; {cite:t}`Vaskevicius2019` prescribe initialization, step size and stopping time of gradient
+descent on a parametrization of least squares.
 """
 
 from collections.abc import Callable
@@ -179,7 +181,7 @@ def _followed(case: Case, flow: Flow, drift: float, below: bool) -> tuple[Trajec
     mirror = mirror_map(flow, case.scale)
     if below:
         return integrate(flow, problem, start, 1e6, rtol=1e-8, stop_loss=stop), mirror
-    end = horizon(flow, problem, start, 12)
+    end = horizon(flow, problem, start)
     moving = dissipation.growing(flow, drift / end) if drift else flow
     return integrate(moving, problem, start, end, rtol=1e-9, coordinates="primal", stop_loss=stop), mirror
 
