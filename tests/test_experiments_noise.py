@@ -186,3 +186,10 @@ def test_figures_draw_what_they_are_given():
     ratios = {0.0: errors["wn"], 5.0: errors["oracle"], 9.0: errors["oracle"]}
     scales = figures.scales(np.array([0.1, 1.0]), {"best": ratios}, {"best": {"oracle": 0.1}})
     assert_allclose(scales.axes[0].lines[0].get_ydata(), [0.2, 0.3])
+
+
+def test_a_start_too_small_to_be_followed_is_only_named():
+    flow = WeightNormFlow(3, 30.0)
+    small, run = noise.equal_bias(LimitCurve(GIVEN.problem, 3), flow, GIVEN, 0.8)
+    assert small < 1e-6
+    assert run is None

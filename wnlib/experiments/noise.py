@@ -135,12 +135,12 @@ def stops(noisy: Noisy, trajectory: Trajectory, residuals: Array) -> Trajectory:
 def equal_bias(curve: LimitCurve, flow: Flow, noisy: Noisy, scale: float) -> tuple[float, Trajectory | None]:
     """The scale from which gradient flow ends where `flow` does from `scale`, and its trajectory.
 
-    None at depth 3 and above for a scale below 1e-13, from where it would take too long.
+    None at depth 3 and above for a scale below 1e-6: from there the integration would lose too many digits.
     """
     plain = GradientFlow(flow.depth)
     _, log_scale = limit_of(curve, flow, flow.start(noisy.problem.shape[1], scale))
     small = float(np.exp(log_scale))
-    return small, None if flow.depth >= 3 and small < 1e-13 else follow(plain, noisy, small, patience=1e20)
+    return small, None if flow.depth >= 3 and small < 1e-6 else follow(plain, noisy, small, patience=1e20)
 
 
 def noiseless(noisy: Noisy, stopped: Trajectory, scale: float) -> Array:

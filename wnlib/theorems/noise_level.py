@@ -119,7 +119,12 @@ def derive(depth: Depth = L) -> Derivation:
             rho**2 + sp.Symbol(r"\langle y - A w, A z^\circ - y\rangle"),
             "Split at the measurements.",
         ),
-        Step("Above the noise", r"\langle p, z^\circ - w\rangle", sp.Ge(sp.Symbol("q"), bound), "Cauchy and Schwarz."),
+        Step(
+            "Above the noise",
+            r"\langle p, z^\circ - w\rangle - \varrho(\varrho - \delta)",
+            sp.Symbol(r"\langle y - A w, A z^\circ - y\rangle") + rho * delta,
+            "Not negative, by Cauchy and Schwarz.",
+        ),
         Step(
             "Further above",
             r"\varrho(\varrho - \delta) - \eta(1 + \eta)\delta^2",
