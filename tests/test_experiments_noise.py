@@ -7,31 +7,31 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from wnlib import GradientFlow, InfeasibleError, LimitCurve, Problem, WeightNormFlow, basis_pursuit
-from wnlib.experiments import noise
+from wnlib.experiments import noise, noisy_paths
 from wnlib.plots import noise as figures
 
-GIVEN = noise.noisy(10, 30, 2, 0.1, seed=0)
+GIVEN = noisy_paths.noisy(10, 30, 2, 0.1, seed=0)
 FLOWS = [GradientFlow(2), WeightNormFlow(2, 5.0), GradientFlow(3)]
 
 
 def test_the_noise_has_its_level():
-    residuals = [noise.noisy(20, 60, 3, 0.2, seed).noise for seed in range(40)]
-    assert_allclose(np.sqrt(np.mean(np.square(residuals))), noise.noisy(20, 60, 3, 0.2, 0).level, rtol=0.05)
+    residuals = [noisy_paths.noisy(20, 60, 3, 0.2, seed).noise for seed in range(40)]
+    assert_allclose(np.sqrt(np.mean(np.square(residuals))), noisy_paths.noisy(20, 60, 3, 0.2, 0).level, rtol=0.05)
     with pytest.raises(ValueError, match="sigma must be > 0, got 0"):
-        noise.noisy(20, 60, 3, 0.0, 0)
+        noisy_paths.noisy(20, 60, 3, 0.0, 0)
 
 
 def test_problems_without_an_interpolant_are_passed_over():
     def solvable(seed: int) -> bool:
         try:
-            noise.noisy(10, 16, 2, 1.0, seed)
+            noisy_paths.noisy(10, 16, 2, 1.0, seed)
         except InfeasibleError:
             return False
         return True
 
     share = np.mean([solvable(seed) for seed in range(60)])
     assert 0 < share < 1
-    found = noise.several(10, 16, 2, 1.0, 5)
+    found = noisy_paths.several(10, 16, 2, 1.0, 5)
     assert len(found) == 5
     for one in found:
         one.problem.require_nonnegative_interpolant()
@@ -50,15 +50,15 @@ def test_the_chance_that_every_y_can_be_fitted():
         return True
 
     share = np.mean([surrounds(rng.standard_normal((4, 9))) for _ in range(400)])
-    assert_allclose(share, noise.solvable(4, 9), atol=0.08)
-    assert noise.solvable(1, 2) == pytest.approx(0.5)
+    assert_allclose(share, noisy_paths.solvable(4, 9), atol=0.08)
+    assert noisy_paths.solvable(1, 2) == pytest.approx(0.5)
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), sigma=st.floats(0.02, 0.5), where=st.floats(0.02, 0.98))
 def test_the_lasso_path_is_optimal_at_every_residual(seed, sigma, where):
-    (one,) = noise.several(10, 30, 2, sigma, 1, seed)
-    path = noise.lasso(one)
+    (one,) = noisy_paths.several(10, 30, 2, sigma, 1, seed)
+    path = noisy_paths.lasso(one)
     assert np.all(np.diff(path.residuals) < 1e-9)
     residual = where * path.residuals[0] + (1 - where) * path.residuals[-1]
     weights = path.at(residual)
@@ -71,7 +71,7 @@ def test_the_lasso_path_is_optimal_at_every_residual(seed, sigma, where):
 
 
 def test_the_ends_of_the_lasso_path():
-    path = noise.lasso(GIVEN)
+    path = noisy_paths.lasso(GIVEN)
     assert_allclose(path.at(10 * path.residuals[0]), 0)
     assert_allclose(path.at(0.0), basis_pursuit(GIVEN.problem).weights)
     outcome, refitted = path.outcome(), path.refitted()
@@ -79,7 +79,7 @@ def test_the_ends_of_the_lasso_path():
     assert_allclose(outcome.best, GIVEN.error(points).min(), rtol=1e-4)
     assert outcome.best <= min(outcome.stopped, outcome.end)
     assert refitted.best <= min(refitted.stopped, refitted.end)
-    assert refitted.best >= 0.99 * noise.oracle(GIVEN) or refitted.at < 1
+    assert refitted.best >= 0.99 * noisy_paths.oracle(GIVEN) or refitted.at < 1
 
 
 def test_the_oracle_fits_on_the_support_only():
@@ -88,31 +88,31 @@ def test_the_oracle_fits_on_the_support_only():
     assert least.min() > 0
     weights = np.zeros(A.shape[1])
     weights[support] = least
-    assert_allclose(noise.oracle(GIVEN), np.linalg.norm(weights - GIVEN.truth) / np.linalg.norm(GIVEN.truth))
+    assert_allclose(noisy_paths.oracle(GIVEN), np.linalg.norm(weights - GIVEN.truth) / np.linalg.norm(GIVEN.truth))
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=str)
 def test_a_followed_flow_its_stops_and_its_end(flow):
     curve = LimitCurve(GIVEN.problem, flow.depth)
-    run = noise.follow(flow, GIVEN, 0.5)
-    end, log_scale = noise.limit_of(curve, flow, flow.start(30, 0.5))
+    run = noisy_paths.follow(flow, GIVEN, 0.5)
+    end, log_scale = noisy_paths.limit_of(curve, flow, flow.start(30, 0.5))
     assert np.isfinite(log_scale)
-    outcome = noise.early(GIVEN, run, end)
+    outcome = noisy_paths.early(GIVEN, run, end)
     assert outcome.best <= min(outcome.stopped, outcome.end)
-    stopped = noise.stopped(GIVEN, run)
+    stopped = noisy_paths.stopped(GIVEN, run)
     assert_allclose(np.linalg.norm(GIVEN.problem.residual(stopped)), GIVEN.level, rtol=1e-6)
-    some = noise.stops(GIVEN, run, np.array([2.0, 1.0, 0.5, 1e-9]))
+    some = noisy_paths.stops(GIVEN, run, np.array([2.0, 1.0, 0.5, 1e-9]))
     assert_allclose(np.sqrt(2 * some.loss) / GIVEN.level, [2, 1, 0.5], rtol=1e-6)
     assert_allclose(some.weights[1], stopped, rtol=1e-6)
-    assert noise.noiseless(GIVEN, some, 0.5).max() < 1e-4
-    assert noise.noiseless(GIVEN, some, 2.0).max() > 1e-2
-    nowhere = noise.stops(GIVEN, run, np.array([1e-9]))
+    assert noisy_paths.noiseless(GIVEN, some, 0.5).max() < 1e-4
+    assert noisy_paths.noiseless(GIVEN, some, 2.0).max() > 1e-2
+    nowhere = noisy_paths.stops(GIVEN, run, np.array([1e-9]))
     assert_allclose(nowhere.weights[0], run.weights[-1])
 
 
 def test_a_flow_that_never_reaches_the_noise_has_no_stop():
-    run = noise.follow(GradientFlow(2), GIVEN, 0.5, patience=1e-3)
-    outcome = noise.early(GIVEN, run, None)
+    run = noisy_paths.follow(GradientFlow(2), GIVEN, 0.5, patience=1e-3)
+    outcome = noisy_paths.early(GIVEN, run, None)
     assert np.isnan(outcome.stopped)
     assert np.isnan(outcome.end)
     assert np.isfinite(outcome.best)
@@ -121,7 +121,7 @@ def test_a_flow_that_never_reaches_the_noise_has_no_stop():
 def test_at_equal_bias_the_ends_agree():
     flow = WeightNormFlow(2, 5.0)
     curve = LimitCurve(GIVEN.problem, 2)
-    small, run = noise.equal_bias(curve, flow, GIVEN, 0.8)
+    small, run = noisy_paths.equal_bias(curve, flow, GIVEN, 0.8)
     assert small < 0.8
     assert run is not None
     ends = [curve.limit(f, f.start(30, s)).weights for f, s in ((flow, 0.8), (GradientFlow(2), small))]
@@ -129,34 +129,34 @@ def test_at_equal_bias_the_ends_agree():
 
 
 def test_excesses_are_ordered():
-    flow, path = WeightNormFlow(2, 5.0), noise.lasso(GIVEN)
-    found = noise.excess(GIVEN, noise.follow(flow, GIVEN, 0.5), path, np.array([2.0, 1.0, 0.3]))
+    flow, path = WeightNormFlow(2, 5.0), noisy_paths.lasso(GIVEN)
+    found = noisy_paths.excess(GIVEN, noisy_paths.follow(flow, GIVEN, 0.5), path, np.array([2.0, 1.0, 0.3]))
     assert_allclose(found.residual, [2, 1, 0.3], rtol=1e-6)
     for less, more in ((found.lasso, found.same), (found.same, found.mass), (found.mass, found.bound)):
         assert np.all(less <= more * (1 + 1e-6))
 
 
 def test_correlations_are_equal_on_the_lasso_path_and_zero_at_the_oracle():
-    path = noise.lasso(GIVEN)
-    mean, spread = noise.correlations(GIVEN, np.array([path.at(0.5 * GIVEN.level), path.at(GIVEN.level)]))
+    path = noisy_paths.lasso(GIVEN)
+    mean, spread = noisy_paths.correlations(GIVEN, np.array([path.at(0.5 * GIVEN.level), path.at(GIVEN.level)]))
     assert np.all(mean > 0.01)
     assert spread.max() < 1e-9
     weights = np.zeros(30)
     support = GIVEN.truth > 0
     weights[support] = np.linalg.lstsq(GIVEN.problem.A[:, support], GIVEN.problem.y)[0]
-    assert_allclose(noise.correlations(GIVEN, weights[None]), 0, atol=1e-12)
+    assert_allclose(noisy_paths.correlations(GIVEN, weights[None]), 0, atol=1e-12)
 
 
 def test_hold_out_does_not_see_the_last_rows():
-    changed = noise.Noisy(
+    changed = noisy_paths.Noisy(
         Problem(GIVEN.problem.A, np.append(GIVEN.problem.y[:-2], [9.0, 9.0]), GIVEN.truth), GIVEN.sigma
     )
-    seen = [noise._split(one, 2)[0].problem for one in (GIVEN, changed)]
+    seen = [noisy_paths._split(one, 2)[0].problem for one in (GIVEN, changed)]
     assert_allclose(seen[0].y, seen[1].y)
-    errors = noise.held_out(GradientFlow(2), GIVEN, 0.1, 2), noise.held_out_lasso(GIVEN, 2)
+    errors = noisy_paths.held_out(GradientFlow(2), GIVEN, 0.1, 2), noisy_paths.held_out_lasso(GIVEN, 2)
     assert all(0 < error < 1.5 for error in errors)
     with pytest.raises(ValueError, match="rows must be between 1 and 9, got 10"):
-        noise.held_out_lasso(GIVEN, 10)
+        noisy_paths.held_out_lasso(GIVEN, 10)
 
 
 def test_the_best_setting_has_the_least_mean_and_lacks_nothing(monkeypatch):
@@ -170,14 +170,14 @@ def test_the_best_setting_has_the_least_mean_and_lacks_nothing(monkeypatch):
 
 
 def test_figures_draw_what_they_are_given():
-    path, oracle = noise.lasso(GIVEN), noise.oracle(GIVEN)
+    path, oracle = noisy_paths.lasso(GIVEN), noisy_paths.oracle(GIVEN)
     runs = {
-        "plain": noise.follow(GradientFlow(2), GIVEN, 0.5),
-        "normalized": noise.follow(WeightNormFlow(2, 5.0), GIVEN, 0.5),
+        "plain": noisy_paths.follow(GradientFlow(2), GIVEN, 0.5),
+        "normalized": noisy_paths.follow(WeightNormFlow(2, 5.0), GIVEN, 0.5),
     }
     drawn = figures.paths(GIVEN, path, runs, oracle).axes[0].lines
     assert_allclose(drawn[1].get_ydata(), GIVEN.error(runs["plain"].weights))
-    found = {key: [noise.excess(GIVEN, run, path, np.array([1.0, 0.5]))] for key, run in runs.items()}
+    found = {key: [noisy_paths.excess(GIVEN, run, path, np.array([1.0, 0.5]))] for key, run in runs.items()}
     dots = figures.excesses(found).axes[1].lines[0]
     assert_allclose(dots.get_ydata(), found["plain"][0].mass / found["plain"][0].lasso - 1)
     errors = {"wn": np.array([[0.1, 0.3], [0.2, 0.4]]), "oracle": np.array([[0.1, 0.1], [0.2, 0.2]])}
@@ -190,6 +190,6 @@ def test_figures_draw_what_they_are_given():
 
 def test_a_start_too_small_to_be_followed_is_only_named():
     flow = WeightNormFlow(3, 30.0)
-    small, run = noise.equal_bias(LimitCurve(GIVEN.problem, 3), flow, GIVEN, 0.8)
+    small, run = noisy_paths.equal_bias(LimitCurve(GIVEN.problem, 3), flow, GIVEN, 0.8)
     assert small < 1e-6
     assert run is None

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnlib._checks import Array
-from wnlib.experiments.noise import Excess, LassoPath, Noisy
+from wnlib.experiments.noisy_paths import Excess, LassoPath, Noisy
 from wnlib.plots.style import BLACK, GREEN, GREY, NORMALIZED, ORANGE, PLAIN, PURPLE, SKY, styled
 from wnlib.trajectory import Trajectory
 
