@@ -141,14 +141,18 @@ def outside(case: Case) -> list[Array]:
     return [truth - (truth[i] + 0.5) / v[i] * v]
 
 
-def clock(trajectory: Trajectory, mirror: MirrorMap) -> tuple[Array, Array]:
-    r"""The integrals of $\kappa L$ and of $\kappa L\, \ell$ over time, from the start to each snapshot, (T,) each."""
+def integral(trajectory: Trajectory, rate: Callable[[Trajectory], Array]) -> Array:
+    """Of a `rate` along the trajectory, from the start to each snapshot, (T,)."""
     t, half = trajectory.t, np.diff(trajectory.t)[:, None] / 2
     dense = trajectory.at(np.minimum((t[:-1, None] + half * (1 + POINTS)).ravel(), t[-1]))
-    speed = mirror.speed(dense.points)
-    each = (np.sum(half * WEIGHTS * rate.reshape(half.size, -1), axis=1) for rate in (speed, speed * dense.loss))
-    tau, dissipated = (np.concatenate([[0.0], np.cumsum(integral)]) for integral in each)
-    return tau, dissipated
+    each = np.sum(half * WEIGHTS * rate(dense).reshape(half.size, -1), axis=1)
+    return np.concatenate([[0.0], np.cumsum(each)])
+
+
+def clock(trajectory: Trajectory, mirror: MirrorMap) -> tuple[Array, Array]:
+    r"""The integrals of $\kappa L$ and of $\kappa L\, \ell$ over time, from the start to each snapshot, (T,) each."""
+    tau = integral(trajectory, lambda part: mirror.speed(part.points))
+    return tau, integral(trajectory, lambda part: mirror.speed(part.points) * part.loss)
 
 
 def growing(flow: Flow, rate: float) -> Flow:
