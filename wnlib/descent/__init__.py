@@ -19,11 +19,14 @@ descent does if $h L\, |p_i|\, x_i^{L-2} < 1$ in every entry. Beyond zero the fl
 mean nothing; a run ends before a step that would get there.
 """
 
+from wnlib.descent.decay import DecayedGradientDescent, DecayedSalimansKingmaDescent
 from wnlib.descent.loop import descend
 from wnlib.descent.methods import DescentMethod, GradientDescent, PolarDescent, SalimansKingmaDescent
 from wnlib.descent.result import Descent, DescentError
 
 __all__ = [
+    "DecayedGradientDescent",
+    "DecayedSalimansKingmaDescent",
     "Descent",
     "DescentError",
     "DescentMethod",
