@@ -127,8 +127,9 @@ def planned(case: Case) -> tuple[Problem, Array, float]:
 
     The columns off the support are shortened so that their correlation with the residual stays below $\lambda/2$.
     """
-    rng = case.rng()
-    A, support = case.problem.A.copy(), np.sort(rng.permutation(case.n)[: max(1, case.problem.rank // 2)])
+    rng, A = case.rng(), case.problem.A.copy()
+    _, order = linalg.qr(A * rng.uniform(0.5, 2, case.n), mode="r", pivoting=True)
+    support = order[: max(1, case.problem.rank // 2)]  # independent columns: the solution is unique
     solution = np.zeros(case.n)
     solution[support] = rng.uniform(0.5, 1.5, support.size)
     lam = float(rng.uniform(0.2, 0.6))
