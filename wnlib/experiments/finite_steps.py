@@ -1,8 +1,8 @@
 r"""What steps of positive length do to the norm of v and to the end of a descent on (g, v), to first order in the step.
 
-By {prf:ref}`thm-discrete_magnification` the rescaled vector V of a descent makes plain gradient steps. Where these are
-short, $\log(\|V\|/\|v_0\|)$ and $m_L(V)$ differ from those of the flow by integrals along the flow that are quadratic in
-the force. With the two corrections the end is the limit of a flow again, from another radius and another direction.
+By the theorem on discrete magnification the rescaled vector V of a descent makes plain gradient steps. Where these are
+short, $\log(\|V\|/\|v_0\|)$ and $m_L(V)$ differ from those of the flow by integrals along the flow that are quadratic
+in the force. With the two corrections the end is the limit of a flow again, from another radius and another direction.
 """
 
 from collections.abc import Sequence
@@ -10,18 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 from scipy.integrate import cumulative_simpson
 
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.collapse import CollapseError
 from wnlib.descent import Descent, GradientDescent, SalimansKingmaDescent, descend
-from wnlib.flows import Polar, WeightNormFlow, log_norm
-from wnlib.limit import LimitError, limit
+from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow, log_norm
+from wnlib.limit import LimitCurve, LimitError, limit
 from wnlib.problem import Problem, basis_pursuit
 from wnlib.trajectory import IntegrationError, integrate
 
-FITTED = 1e-12  # of the loss at w = 0: there a run counts as arrived
+FITTED = 1e-9  # of the loss at w = 0: there a run counts as arrived
 PANELS = 8  # of the integrals, for each step of the solver
 
 
@@ -180,6 +181,39 @@ def _ends(run: Descent, growth: Array, ratio: Array) -> Runs:
     return Runs(growth, ratio, excess, run.steps, run.fit)
 
 
-def largest_steps(fractions: Sequence[float], runs: Runs, steps: Array) -> Array:
-    """The given fractions of the largest step at which a run has fit, shape (K,)."""
-    return np.asarray(fractions) * float(np.max(steps[runs.fit]))
+def stable_step(problem: Problem, weights: Array, depth: int, ratio: float) -> float:
+    r"""The step of descent on (g, v) beyond which an interpolant repels: 2 over the Hessian's largest eigenvalue.
+
+    The Hessian is $J^\top J$, and $J J^\top = B (u u^\top + c r^2 (I - u u^\top)) B^\top$ with $B = A$ diag$(L
+    x^{L-1})$.
+    """
+    x = np.abs(weights) ** (1 / depth)
+    r = float(np.linalg.norm(x))
+    B, u = problem.A * (depth * x ** (depth - 1)), x / r
+    radial = np.outer(B @ u, B @ u)
+    return 2 / float(linalg.eigvalsh(radial + ratio * r**2 * (B @ B.T - radial))[-1])
+
+
+def default_excess(problems: Sequence[Problem], position: Array, ratio: float) -> dict[str, Array]:
+    r"""Median excess of exact limits at depth 2, (K,), from $r_0^2$ = `position` (K,) times Q.
+
+    "plain": gradient flow. "default": $\|v_0\| = g_0$, as PyTorch has it, hence $c = 1/r_0^2$. "free": $c$ = `ratio`.
+    NaN stands for limits that were not computed, and is left out of the medians.
+    """
+    found: dict[str, list[list[float]]] = {"plain": [], "default": [], "free": []}
+    for problem in problems:
+        Q, n = basis_pursuit(problem).value, problem.shape[1]
+        curve = LimitCurve(problem, 2)
+        for name, row in found.items():
+            row.append([])
+            for share in position:
+                r = float(np.sqrt(share * Q))
+                flow: Flow = GradientFlow(2)
+                if name != "plain":
+                    flow = WeightNormFlow(2, r**-2 if name == "default" else ratio)
+                try:
+                    end = curve.limit(flow, flow.start(n, r), tolerance=1e-6)
+                    row[-1].append(end.l1_excess)
+                except (CollapseError, IntegrationError, LimitError):
+                    row[-1].append(np.nan)
+    return {name: np.nanmedian(np.array(rows), axis=0) for name, rows in found.items()}

@@ -138,7 +138,7 @@ def columns(setting: Setting, training: Training, digits: int) -> list[Row]:
     """One row for each snapshot."""
     problem, _ = problem_and_start(setting.depth)
     target, weights = basis_pursuit(problem).weights, training.x**setting.depth
-    fixed = {
+    fixed: dict[str, float | int | str] = {
         "setting": setting.name,
         "depth": setting.depth,
         "step": setting.step,

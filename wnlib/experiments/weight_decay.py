@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 from scipy.optimize import brentq
 from sklearn.linear_model import Lasso
 
-from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.descent import DecayedGradientDescent, DecayedSalimansKingmaDescent, descend
+from wnlib.experiments.finite_steps import stable_step
 from wnlib.flows import Polar
 from wnlib.problem import Problem, basis_pursuit
 
@@ -61,20 +60,10 @@ def shortened(
 
 
 def pinned_ratio(problem: Problem, weights: Array, depth: int, step: float) -> float:
-    r"""The ratio at which 2 / h is the largest eigenvalue of the Hessian in (g, v) at an interpolant; NaN if none is.
-
-    The Hessian is $J^\top J$, and $J J^\top = B (u u^\top + c r^2 (I - u u^\top)) B^\top$ with $B = A$ diag$(L
-    x^{L-1})$.
-    """
-    step = check.positive("step", step)
-    x = np.abs(weights) ** (1 / depth)
-    r = float(np.linalg.norm(x))
-    B, u = problem.A * (depth * x ** (depth - 1)), x / r
-    radial = np.outer(B @ u, B @ u)
-    angular = r**2 * (B @ B.T - radial)
+    """The ratio at which `step` is the largest stable one at an interpolant; NaN if there is none."""
 
     def beyond(log_ratio: float) -> float:
-        return float(step * linalg.eigvalsh(radial + np.exp(log_ratio) * angular)[-1] - 2)
+        return step / stable_step(problem, weights, depth, float(np.exp(log_ratio))) - 1
 
     return float(np.exp(brentq(beyond, -20, 20))) if beyond(-20) < 0 < beyond(20) else np.nan
 
@@ -99,9 +88,7 @@ class Penalised:
         return np.sum(np.abs(self.weights[name] - self.lasso), axis=1) / np.sum(self.lasso, axis=1)
 
 
-def penalised(
-    problem: Problem, start: Polar, ratio: float, step: float, decays: Array, steps: int
-) -> Penalised:
+def penalised(problem: Problem, start: Polar, ratio: float, step: float, decays: Array, steps: int) -> Penalised:
     """Descents at depth 2 of so many steps, with each of the `decays`."""
     methods = {
         "plain": DecayedGradientDescent(2, decays),

@@ -40,8 +40,8 @@ if $v$ decays too, or if the ratio varies in any other way, as long as it stays 
 
 Proof
 -----
-*The penalty.* $r^2 = \sum_i |w_i|^{2/L}$, so that in $(r, u)$ the penalty is $\tfrac\lambda2 r^2$: its derivative in $r$
-is $\lambda r$, and it does not depend on $u$ on the sphere. In terms of the force, that of $F$ is $\tilde p = p -
+*The penalty.* $r^2 = \sum_i |w_i|^{2/L}$, so that in $(r, u)$ the penalty is $\tfrac\lambda2 r^2$: its derivative in
+$r$ is $\lambda r$, and it does not depend on $u$ on the sphere. In terms of the force, that of $F$ is $\tilde p = p -
 \tfrac\lambda L x^{2-L}$, hence $\langle\tilde p, u^L\rangle = \langle p, u^L\rangle - \tfrac\lambda L r^{2-L}$, while
 $\tilde p \odot u^{L-1} - \langle\tilde p, u^L\rangle u$ is what it is for $p$. (At $v$ the chain rule is that of
 {prf:ref}`thm-salimans_kingma`.)
@@ -56,8 +56,8 @@ $\operatorname{row}(A) + \mathbb R \mathbf 1$ for any $c$ and any motion of $r$.
 $p_\infty$, and $(\log r)' = 2\langle p, u^2\rangle - \lambda$ has a limit, which must be $0$: $\langle p_\infty,
 u_\infty^2\rangle = \tfrac\lambda2$. Likewise $(\log u_i)'/c$ converges to $2 r_\infty^2 (p_{\infty, i} -
 \tfrac\lambda2)$. If this were positive, $u_i$ would grow beyond $1$; if it were negative and $u_{\infty,i} > 0$, $u_i$
-would fall to $0$. So $p_{\infty,i} \le \tfrac\lambda2$, with equality where $w_{\infty,i} > 0$. These are the conditions
-of optimality of the Lasso, which is convex.
+would fall to $0$. So $p_{\infty,i} \le \tfrac\lambda2$, with equality where $w_{\infty,i} > 0$. These are the
+conditions of optimality of the Lasso, which is convex.
 
 Boundary
 --------
@@ -105,7 +105,12 @@ def derive(depth: Depth = L) -> Derivation:
     inserted = {p: force, pull: total}
     radial, turning = (tidy(rates[symbol].subs(inserted, simultaneous=True)) for symbol in (r, u))
     steps = (
-        Step("The force of $F$", r"\tilde p_i", force, r"$\frac{\partial}{\partial w_i} \frac\lambda2 w_i^{2/L}$ with $w = x^L$."),
+        Step(
+            "The force of $F$",
+            r"\tilde p_i",
+            force,
+            r"$\frac{\partial}{\partial w_i} \frac\lambda2 w_i^{2/L}$ with $w = x^L$.",
+        ),
         Step("Its pull", r"\langle\tilde p, u^L\rangle", sp.simplify(total), r"With $\lVert u\rVert = 1$."),
         Step("The radius", "r'", sp.simplify(radial), r"Decay at the rate $\eta_r\lambda$."),
         Step("The direction", "u_i'", sp.simplify(turning), "The penalty cancels."),

@@ -106,11 +106,19 @@ def derive(depth: Depth = L) -> Derivation:
         Step("Its norm", r"\frac{d}{dt}\lVert v\rVert^2", growth, r"The push is orthogonal to $v$."),
         Step("The direction", "u_i'", tidy(turning), "The decay is along $v$ and drops out."),
         Step("Along the path", r"\sigma'", tidy(path[sigma]), r"$c\, r\, r'$ with $c = \lVert v\rVert^{-2}$."),
-        Step("Gradient flow's start", r"\log\alpha", log_alpha, r"So that $x = \alpha \tilde z$, $\tilde z = u e^\sigma$."),
+        Step(
+            "Gradient flow's start",
+            r"\log\alpha",
+            log_alpha,
+            r"So that $x = \alpha \tilde z$, $\tilde z = u e^\sigma$.",
+        ),
     )
     residuals = symbolic.reduced(
-        growth + 2 * decay * norm**2, turning - book[u], x - r * u, symbolic.along(u * sp.exp(sigma), path)
-        - symbolic.speed(depth, sigma).subs(symbolic.eta_u, norm**-2) * depth * p * (u * sp.exp(sigma)) ** (depth - 1)
+        growth + 2 * decay * norm**2,
+        turning - book[u],
+        x - r * u,
+        symbolic.along(u * sp.exp(sigma), path)
+        - symbolic.speed(depth, sigma).subs(symbolic.eta_u, norm**-2) * depth * p * (u * sp.exp(sigma)) ** (depth - 1),
     )
     return Derivation(steps, residuals)
 

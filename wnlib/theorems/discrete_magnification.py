@@ -53,9 +53,9 @@ Proof
 -----
 With $\rho = g/\lVert v\rVert$ the gradient step on $v$ is $-h \nabla_v\ell = h L \rho^L (p \odot v^{L-1} - \langle p,
 v^L\rangle v/\lVert v\rVert^2)$ by {prf:ref}`thm-salimans_kingma`, and $h L \rho^L \langle p, v^L\rangle/\lVert
-v\rVert^2 = g\, (h L g^{L-1} \langle p, u^L\rangle)/\lVert v\rVert^2 = b$. So $v_{j+1} = (1 - h\lambda - b_j)\, v_j + h L
-\rho_j^L\, p_j \odot v_j^{L-1}$. Divide by the product $\Pi_{j+1} = (1 - h\lambda - b_j)\, \Pi_j$: this is the step on
-$V$, with $\hat h_j = h \rho_j^L\, \Pi_j^{L-2}/(1 - h\lambda - b_j)$.
+v\rVert^2 = g\, (h L g^{L-1} \langle p, u^L\rangle)/\lVert v\rVert^2 = b$. So $v_{j+1} = (1 - h\lambda - b_j)\, v_j +
+h L \rho_j^L\, p_j \odot v_j^{L-1}$. Divide by the product $\Pi_{j+1} = (1 - h\lambda - b_j)\, \Pi_j$: this is the
+step on $V$, with $\hat h_j = h \rho_j^L\, \Pi_j^{L-2}/(1 - h\lambda - b_j)$.
 
 $m_L(V + V \odot \varepsilon) - m_L(V) = V^{2-L} (m_L(1 + \varepsilon) - m_L(1))$ in every entry (at $L = 2$, $\log(1 +
 \varepsilon)$), and $V^{2-L} \odot \varepsilon_j = \hat h_j L\, p_j \in \operatorname{row}(A)$, for any rows. So
@@ -143,7 +143,7 @@ def measure(
     For the falsifiers: `momentum` in both coordinates, the kernel of another matrix (`outside`), the problem's y,
     another multiple of the tilt, of b.
     """
-    L, problem, start = case.depth, case.problem, case.start
+    L, problem = case.depth, case.problem
     size, rng = case.ratio**-0.5, case.rng()
     turn = case.seed // len(DEPTHS)
     batches = 2 if turn % 2 and case.m > 1 else 1
