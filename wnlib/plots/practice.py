@@ -26,7 +26,7 @@ def growth(fractions: Array, runs: Runs, predicted: Array, ratio: float, predict
         bottom.set_ylabel("last ratio, over the first")
         bottom.set_xlabel("step, over the largest stable one")
         for axes in (top, bottom):
-            _mark_stable(axes)
+            _mark_stable(axes, fractions)
         top.legend(loc="upper left")
     return figure
 
@@ -44,7 +44,7 @@ def ends(fractions: Array, runs: Runs, plain: Runs, limit: float, ratio_alone: A
         bottom.set_xlabel("step, over the largest stable one")
         figure.supylabel(r"$\ell_1$ excess  $(\|w\|_1 - Q)/Q$ of the end", fontsize=11)
         for axes in (top, bottom):
-            _mark_stable(axes)
+            _mark_stable(axes, fractions)
             axes.legend(loc="best")
     return figure
 
@@ -72,7 +72,7 @@ def batches(counts: Array, runs: list[Runs], growth: Array, excess: Array, limit
 
 def shortening(run: Shortening, decays: Array, ratio: float) -> Figure:
     """Ratio and excess in time, one line for each of four decays on v."""
-    looks = tuple(zip((GREY, GREEN, BLUE, RED), ("-", "--", "-.", ":"), strict=True))
+    looks = tuple(zip((GREY, GREEN, BLUE, RED), ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1))), strict=True))
     with styled():
         figure, (top, bottom) = plt.subplots(2, 1, figsize=(4.8, 5.4), sharex=True)
         for k, (decay, (colour, line)) in enumerate(zip(decays, looks, strict=True)):
@@ -129,5 +129,7 @@ def defaults(position: Array, excess: dict[str, Array]) -> Figure:
     return figure
 
 
-def _mark_stable(axes: Axes) -> None:
+def _mark_stable(axes: Axes, fractions: Array) -> None:
     axes.axvline(1, color=RED, linewidth=0.8, alpha=0.6)
+    axes.minorticks_off()
+    axes.set_xticks(fractions, [f"{fraction:g}" for fraction in fractions], fontsize=9)
