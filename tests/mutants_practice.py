@@ -9,12 +9,12 @@ MUTANTS = [
     ),
     Mutant("decay_on_v", "symbolic.py", "sp.exp((2 - depth) * log_mag", "sp.exp((1 - depth) * log_mag", "exponent"),
     Mutant("decay_on_g", "geometry.py", "+ c / 4 * mass**2", "+ c / 8 * mass**2", "constant"),
-    Mutant("decay_on_g", "symbolic.py", "angular * depth * r**depth", "angular * depth * r", "exponent"),
+    Mutant("decay_on_g", "flows.py", "(log_radius + self.log", "(log_radius - self.log", "sign"),
     Mutant("decay_on_g", "geometry.py", "- xlogy(mass, mass))", "+ xlogy(mass, mass))", "sign"),
     Mutant("discrete_magnification", "descent/decay.py", "v_new -= (h", "v_new += (h", "sign"),
     Mutant(
         "discrete_magnification", "descent/methods.py", "pace * along / norm**2)", "pace * along / norm)", "exponent"
     ),
     Mutant("discrete_magnification", "descent/methods.py", "h * L * rho ** (L - 1)", "h * L * rho**L", "exponent"),
-    Mutant("discrete_magnification", "descent/rows.py", "y[seen[0]], self.count)", "y[seen[0]], 1)", "constant"),
+    Mutant("discrete_magnification", "descent/methods.py", "_column(rho**L) * me", "_column(rho) * me", "exponent"),
 ]

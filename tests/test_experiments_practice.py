@@ -52,13 +52,13 @@ def test_trainings_that_differ_agree_to_fewer_digits():
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_first_order_is_the_derivative_at_step_zero(depth):
     """Of ||v||^2, where what is left falls by four from a step to half of it, and of the end, as far as runs arrive."""
-    z = basis_pursuit(PROBLEM).weights
-    flow = WeightNormFlow(depth, 1.5)
-    start = flow.start(20, np.sqrt(0.3 * np.sum(z ** (2 / depth))))
-    predicted = finite_steps.first_order(flow, PROBLEM, start)
-    step = 0.05 * finite_steps.stable_step(PROBLEM, z + 0.05, depth, 1.5)
-    steps = np.array([4 * step, 2 * step])
-    runs = finite_steps.normalized_runs(flow, PROBLEM, start, steps, 60_000)
+    problem = Problem.gaussian(3, 6, 2, seed=2)
+    z = basis_pursuit(problem).weights
+    flow = WeightNormFlow(depth, 1.0)
+    start = flow.start(6, np.sqrt(0.4 * np.sum(z ** (2 / depth))))
+    predicted = finite_steps.first_order(flow, problem, start)
+    steps = np.array([0.2, 0.1]) * finite_steps.stable_step(problem, z + 0.05, depth, 1.0)
+    runs = finite_steps.normalized_runs(flow, problem, start, steps, 2000)
     assert runs.fit.all()
     ends = [predicted.excess(h) for h in steps]
     left = np.abs(runs.growth - steps * predicted.growth), np.abs(runs.excess - ends)
