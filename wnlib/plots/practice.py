@@ -131,5 +131,5 @@ def defaults(position: Array, excess: dict[str, Array]) -> Figure:
 
 def _mark_stable(axes: Axes, fractions: Array) -> None:
     axes.axvline(1, color=RED, linewidth=0.8, alpha=0.6)
-    axes.minorticks_off()
+    axes.xaxis.minorticks_off()
     axes.set_xticks(fractions, [f"{fraction:g}" for fraction in fractions], fontsize=9)
