@@ -17,13 +17,18 @@ is p, so that an epoch advances time by k h.
 For $L \ge 2$ the flows stay in the positive orthant. A discrete step stays there only if it is short enough: gradient
 descent does if $h L\, |p_i|\, x_i^{L-2} < 1$ in every entry. Beyond zero the flow's logarithms, invariants and limits
 mean nothing; a run ends before a step that would get there.
+
+Weight decay, of any of these parameters, is in `wnlib.descent.decay`.
 """
 
+from wnlib.descent.decay import DecayedGradientDescent, DecayedSalimansKingmaDescent
 from wnlib.descent.loop import descend
 from wnlib.descent.methods import DescentMethod, GradientDescent, PolarDescent, SalimansKingmaDescent
 from wnlib.descent.result import Descent, DescentError
 
 __all__ = [
+    "DecayedGradientDescent",
+    "DecayedSalimansKingmaDescent",
     "Descent",
     "DescentError",
     "DescentMethod",

@@ -23,15 +23,15 @@ def positive(name: str, value: PerRun) -> PerRun:
     return values
 
 
-def stop_losses(value: PerRun) -> Array:
-    """`stop_loss` as finite floats >= 0."""
+def nonnegative(name: str, value: PerRun) -> Array:
+    """`value` as finite floats >= 0."""
     if (axes := _axes(value)) == 0:
-        losses = np.asarray(check.real("stop_loss", value))
+        values = np.asarray(check.real(name, value))
     else:
-        losses = check.array("stop_loss", value, (None,) * axes)
-    if losses.min() < 0:
-        raise ValueError(f"stop_loss must be >= 0, got {losses.min()}")
-    return losses
+        values = check.array(name, value, (None,) * axes)
+    if values.min() < 0:
+        raise ValueError(f"{name} must be >= 0, got {values.min()}")
+    return values
 
 
 def seeds(value: PerRun) -> NDArray[np.integer[Any]]:

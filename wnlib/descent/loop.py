@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wnlib import _checks as check
-from wnlib.descent.arguments import Shape, check_starts, positive, seeds, shape_of_runs, stop_losses
+from wnlib.descent.arguments import Shape, check_starts, nonnegative, positive, seeds, shape_of_runs
 from wnlib.descent.methods import DescentMethod
 from wnlib.descent.progress import shown
 from wnlib.descent.result import Descent, DescentError
@@ -60,7 +60,7 @@ def descend(
     every = check.integer("every", every, least=1, most=steps)
     if batch_size is not None:
         batch_size = check.integer("batch_size", batch_size, least=1, most=problem.shape[0])
-    seed, stop_loss = seeds(seed), stop_losses(stop_loss)
+    seed, stop_loss = seeds(seed), nonnegative("stop_loss", stop_loss)
     if divergence not in ("raise", "record"):
         raise ValueError(f"divergence must be 'raise' or 'record', got {divergence!r}")
     shape = shape_of_runs(start=start.radius, **method.parameters, step=step, seed=seed, stop_loss=stop_loss)

@@ -105,7 +105,7 @@ class GradientDescent(DescentMethod):
         return start.weights(1)
 
     def decode(self, states: Array) -> Polar:
-        return self.flow.decode(states if self.depth == 1 else np.log(states))
+        return GradientFlow(self.depth).decode(states if self.depth == 1 else np.log(states))
 
     def split(self, states: Array) -> Parts:
         return (np.ascontiguousarray(states),)

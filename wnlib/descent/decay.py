@@ -1,0 +1,71 @@
+r"""Weight decay, as PyTorch's SGD does it: the gradient of a parameter, plus a multiple $\lambda$ of the parameter.
+
+A step multiplies a parameter by $1 - h\lambda$ and then moves it by the gradient at the point it leaves. On v decay
+leaves the direction as it is and shortens v, by which the ratio $1/\|v\|^2$ rises; the weights do not notice it at
+once. On g it is the gradient step for the loss with the penalty $\tfrac\lambda2 g^2$. On x, of plain gradient descent,
+the penalty is $\tfrac\lambda2 \|x\|^2$, which is the same number.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wnlib._checks import Array
+from wnlib.descent.arguments import PerRun, nonnegative, one
+from wnlib.descent.methods import GradientDescent, Parts, SalimansKingmaDescent, Spare
+from wnlib.descent.rows import Rows
+from wnlib.flows import GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
+
+
+@dataclass(frozen=True)
+class DecayedGradientDescent(GradientDescent):
+    """Gradient descent on x, with weight decay `decay` >= 0."""
+
+    decay: PerRun = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "decay", nonnegative("decay", self.decay))
+
+    @property
+    def flow(self) -> GradientFlow:
+        if np.any(self.decay):
+            raise ValueError(f"decay must be 0 for gradient flow to follow, got {self.decay}")
+        return super().flow
+
+    def advance(self, parts: Parts, h: PerRun, rows: Rows, spare: Spare) -> tuple[Parts, Array]:
+        (x,) = parts
+        (x_new,), residual = super().advance(parts, h, rows, spare)
+        x_new -= (h * self.decay)[..., None] * x
+        return (x_new,), residual
+
+
+@dataclass(frozen=True)
+class DecayedSalimansKingmaDescent(SalimansKingmaDescent):
+    r"""Gradient descent on (g, v), with weight decay `scale_decay` >= 0 on g and `vector_decay` >= 0 on v.
+
+    Without decay on g, the flow that it follows as its steps get shorter is weight-normalized gradient flow whose ratio
+    is $e^{2\lambda t}/\|v(0)\|^2$, $\lambda$ the decay on v.
+    """
+
+    scale_decay: PerRun = 0.0
+    vector_decay: PerRun = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "scale_decay", nonnegative("scale_decay", self.scale_decay))
+        object.__setattr__(self, "vector_decay", nonnegative("vector_decay", self.vector_decay))
+
+    @property
+    def flow(self) -> WeightNormFlow:
+        if np.any(self.scale_decay):
+            raise ValueError(f"scale_decay must be 0 for weight normalization to follow, got {self.scale_decay}")
+        rate = one("vector_decay", self.vector_decay)
+        ratio = super().flow.ratio
+        return ScheduledWeightNormFlow(self.depth, ratio, angular_schedule=lambda t: float(np.exp(2 * rate * t)))
+
+    def advance(self, parts: Parts, h: PerRun, rows: Rows, spare: Spare) -> tuple[Parts, Array]:
+        g, v = parts
+        (g_new, v_new), residual = super().advance(parts, h, rows, spare)
+        v_new -= (h * self.vector_decay)[..., None] * v
+        return (g_new - h * self.scale_decay * g, v_new), residual
