@@ -12,7 +12,8 @@ from wnlib.flows import Flow, GradientFlow, Polar, ScheduledWeightNormFlow, Weig
 from wnlib.geometry import MirrorMap, invariant_drift, invariants, mirror_map, radius_of
 from wnlib.limit import Limit, LimitCurve, LimitError, limit
 from wnlib.problem import BasisPursuit, InfeasibleError, Problem, basis_pursuit
-from wnlib.trajectory import IntegrationError, Trajectory, integrate
+from wnlib.stepping import IntegrationError
+from wnlib.trajectory import Trajectory, integrate
 
 __all__ = [
     "BasisPursuit",

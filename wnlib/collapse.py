@@ -17,7 +17,7 @@ from wnlib._checks import Array
 from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow, log_norm
 from wnlib.geometry import mirror_map
 from wnlib.problem import Problem
-from wnlib.trajectory import IntegrationError
+from wnlib.stepping import IntegrationError
 
 RTOL = 1e-9
 HORIZON = 1e12  # of the clock s, in which the force at w = 0 turns the direction in a time of about 1

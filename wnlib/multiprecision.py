@@ -32,8 +32,8 @@ from wnlib.flows import Flow, GradientFlow, ScheduledWeightNormFlow, WeightNormF
 from wnlib.limit import LimitError
 from wnlib.limit import limit as float_limit
 from wnlib.problem import Problem
+from wnlib.stepping import IntegrationError
 from wnlib.taylor import Field, Scalar, Vector, taylor_coefficients
-from wnlib.trajectory import IntegrationError
 
 GUARD = 10  # digits carried beyond those that are asked for
 MAX_STEPS = 300

@@ -24,7 +24,7 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.flows import Field, Polar, WeightNormFlow, log_norm
 from wnlib.problem import Problem
-from wnlib.trajectory import IntegrationError, stepped
+from wnlib.stepping import IntegrationError, stepped
 
 SMALLEST = 1e-6  # of a radius that vanishes in finite time, as matched clocks let it: there the flow ends
 

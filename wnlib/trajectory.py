@@ -5,14 +5,14 @@ one of the book's tests of the theory.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import DOP853, LSODA, DenseOutput, OdeSolution, OdeSolver, Radau
+from scipy.integrate import DOP853, LSODA, OdeSolution, OdeSolver, Radau
 from scipy.optimize import brentq
 
 from wnlib import _checks as check
@@ -21,18 +21,12 @@ from wnlib.charts import dual_chart
 from wnlib.flows import Field, Flow, Polar
 from wnlib.geometry import invariant_drift, mirror_map
 from wnlib.problem import Problem
-
-Event = Callable[[float, Array], float]
+from wnlib.stepping import Event, IntegrationError, stepped
 
 RTOL_RANGE = (1e-12, 1e-2)
 AMPLIFICATION = 1e7  # accepted loss of relative accuracy by cancellation: 1e-16 * 1e7 = 1e-9
 AT_REST = 1e-13  # relative residual that is a rounding error: followed further, it would only be noise
 MAX_EVALUATIONS = 200_000
-STRIDE = 8  # steps after which events are looked at
-
-
-class IntegrationError(RuntimeError):
-    """The solver could not follow the flow to the end at the accuracy that was asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,42 +235,6 @@ class _Segment:
         # Where the multistep solver gives up, at tight tolerances, the implicit Runge-Kutta method goes on.
         arrived = ended is unfit and rest > stop_loss
         return cls(times, decode, solution, failed or ended is expired, Radau if failed else LSODA, arrived)
-
-
-def stepped(solver: OdeSolver, events: Sequence[Event]) -> tuple[OdeSolution | None, Event | None, str | None]:
-    """The solution to its end, or to where the first of `events` falls to 0, which is returned with it.
-
-    None if the solver fails in its first step. Events cost as much as steps: they are looked at every few of these.
-    """
-    times, pieces, message, seen = [solver.t], list[DenseOutput](), None, 0
-    while solver.status == "running":
-        message = solver.step()
-        if solver.status != "failed":
-            pieces.append(solver.dense_output())
-            times.append(solver.t)
-        if len(pieces) < seen + STRIDE and solver.status == "running":
-            continue
-        for event in events:
-            if pieces[seen:] and not event(solver.t, solver.y) > 0:
-                while event(times[seen + 1], pieces[seen](times[seen + 1])) > 0 and seen < len(pieces) - 1:
-                    seen += 1
-                times[seen + 1 :] = [_crossing(event, pieces[seen], times[seen], times[seen + 1])]
-                if not times[-1] > times[-2]:
-                    raise IntegrationError(f"what happens after t = {times[-1]:.17g} is faster than times can tell")
-                return OdeSolution(times, pieces[: seen + 1]), event, message
-        seen = len(pieces)
-    return (OdeSolution(times, pieces) if pieces else None), None, message
-
-
-def _crossing(event: Event, piece: DenseOutput, before: float, after: float) -> float:
-    """Where the event falls to 0 within a step; the step's end, where the dense output disagrees with it."""
-
-    def value(t: float) -> float:
-        return float(event(t, piece(t)))
-
-    if not (value(before) > 0 > value(after)):
-        return after
-    return float(brentq(value, before, after, xtol=4 * np.finfo(float).eps * abs(after)))
 
 
 def _never(t: float, state: Array) -> float:

@@ -20,7 +20,8 @@ from wnlib.descent import Descent, GradientDescent, SalimansKingmaDescent, desce
 from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow, log_norm
 from wnlib.limit import LimitCurve, LimitError, limit
 from wnlib.problem import Problem, basis_pursuit
-from wnlib.trajectory import IntegrationError, integrate
+from wnlib.stepping import IntegrationError
+from wnlib.trajectory import integrate
 
 FITTED = 1e-9  # of the loss at w = 0: there a run counts as arrived
 PANELS = 8  # of the integrals, for each step of the solver

@@ -22,8 +22,9 @@ from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow
 from wnlib.geometry import radius_of
 from wnlib.limit import Limit, LimitCurve
 from wnlib.problem import Problem, basis_pursuit
+from wnlib.stepping import IntegrationError
 from wnlib.theorems.local_rate import rate_matrix
-from wnlib.trajectory import IntegrationError, integrate
+from wnlib.trajectory import integrate
 
 SHARE = 0.5  # of the frontier, in the squared radius of the start
 THRESHOLD = 0.01  # of the excess that counts as sparse

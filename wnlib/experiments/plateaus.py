@@ -15,9 +15,10 @@ from wnlib.limit import Limit, limit
 from wnlib.problem import Problem
 from wnlib.records import Record, Row
 from wnlib.saddles import Cascade, Saddle, Stay, cascade, stay
+from wnlib.stepping import IntegrationError
 from wnlib.theorems.local_rate import rate_matrix
 from wnlib.theorems.plateau import leaving
-from wnlib.trajectory import IntegrationError, Trajectory, integrate
+from wnlib.trajectory import Trajectory, integrate
 
 FITTED = 1e-3  # relative residual at which a run counts as arrived
 SCALE = 0.5  # of the start, over the frontier of robustness

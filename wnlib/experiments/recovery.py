@@ -16,7 +16,7 @@ from wnlib.limit import LimitCurve, LimitError
 from wnlib.problem import Problem, basis_pursuit
 from wnlib.records import Record, Row
 from wnlib.stability import needed_magnification, stability
-from wnlib.trajectory import IntegrationError
+from wnlib.stepping import IntegrationError
 
 M, N = 24, 60  # of the record, where only sparsity varies
 DEPTHS = (2, 3, 4, 5, 6)

@@ -12,7 +12,8 @@ from wnlib.collapse import CollapseError
 from wnlib.flows import Flow, Polar
 from wnlib.limit import LimitCurve
 from wnlib.problem import Problem, basis_pursuit
-from wnlib.trajectory import IntegrationError, integrate
+from wnlib.stepping import IntegrationError
+from wnlib.trajectory import integrate
 
 ARRIVED = 1e-5  # relative residual at which a followed flow counts as arrived
 PATIENCE = 1e7  # time after which it counts as stuck

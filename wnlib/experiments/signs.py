@@ -21,7 +21,8 @@ from wnlib.problem import Problem, basis_pursuit
 from wnlib.records import Record, Row
 from wnlib.separate import SeparateFlow, follow
 from wnlib.signed import log_temperature, signed, symmetric_start, tilt
-from wnlib.trajectory import IntegrationError, integrate, stepped
+from wnlib.stepping import IntegrationError, stepped
+from wnlib.trajectory import integrate
 
 PATIENCE = 1e7  # time after which a followed flow counts as stuck
 HEAVY = 1e4  # weight of the measurements against the masses, in units of their sizes

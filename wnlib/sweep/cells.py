@@ -22,8 +22,8 @@ from wnlib.collapse import CollapseError
 from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow
 from wnlib.limit import LimitCurve, LimitError
 from wnlib.problem import Problem, basis_pursuit
+from wnlib.stepping import IntegrationError
 from wnlib.sweep.specification import Sweep
-from wnlib.trajectory import IntegrationError
 
 CELLS = 2000  # of a task, unless a line of scales has more: what is lost with a worker
 
