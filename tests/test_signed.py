@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mpmath import mp
 from numpy.testing import assert_allclose
@@ -18,6 +18,7 @@ SIGNED = Problem.gaussian(4, 6, 2, seed=1, signed=True)
 
 
 @settings(deadline=None)
+@example(3, [0.0, 1e-300, 2.2e-311], 0.0)
 @given(st.sampled_from([2, 3, 4, 7]), st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3), st.floats(-30, 3))
 def test_halves_have_the_difference_and_the_law(depth, weights, log_alpha):
     upper, lower = halves(np.array(weights), np.full(3, log_alpha), depth)

@@ -21,6 +21,7 @@ from wnlib._checks import Array
 from wnlib.flows import Flow, GradientFlow, Polar
 from wnlib.geometry import mirror_map
 
+NEGLIGIBLE = -600.0  # of the logarithm of |w|/alpha^L: 1e-260, near the smallest float
 NEWTON = 8  # steps from within a factor of 2: more than rounding errors can tell apart
 
 
@@ -51,14 +52,13 @@ def tilt(weights: Array, log_alpha: Array, depth: int) -> Array:
     """
     with np.errstate(divide="ignore"):
         ratio = np.log(np.abs(weights)) - depth * log_alpha  # of |w| to alpha^L
-    q = np.zeros_like(ratio)
-    some = np.isfinite(ratio)
     sinh = np.where(ratio > 30, ratio, np.arcsinh(np.exp(np.minimum(ratio, 30)) / 2))
     if depth == 2:
-        return np.where(some, sinh / 2, 0.0)
-    power, wanted = depth / (depth - 2), ratio[some]
-    # These enclose q, and differ by a factor of at most 2.
-    low, found = sinh[some] / power, np.logaddexp(0, wanted) / power
+        return sinh / 2
+    power, some = depth / (depth - 2), ratio > NEGLIGIBLE
+    q, wanted = sinh / power, ratio[some]
+    # These enclose q, and differ by a factor of at most 2; where w is negligible, q is the first.
+    low, found = q[some], np.logaddexp(0, wanted) / power
     for _ in range(NEWTON):
         # In log q, on log(e^{power q} - (2 - e^{-q})^{-power}), without overflow or cancellation.
         log_other = np.log1p(-np.expm1(-found))
