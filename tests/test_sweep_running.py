@@ -60,6 +60,7 @@ class Runs:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_interrupts,
         ) as process:
             try:
                 yield process
@@ -85,6 +86,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def heed_interrupts() -> None:
+    """What a shell starts in the background ignores them, and with it whatever that starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
