@@ -70,7 +70,7 @@ def _bound(record: Json, ours: Json, peer: float) -> str:
     share = products / ours["quartiles"]["median"]
     return (
         f"The products of its evaluations alone take {number(100 * share)} % of its time: with nothing else the ratio"
-        f" would be {number(peer / products)}. The rest is its Jacobians, its steps and the set-up."
+        f" would be {number(peer / products)}. The rest is all else in these evaluations, Jacobians, steps and set-up."
     )
 
 
