@@ -63,7 +63,8 @@ def trajectories(record: Json) -> Iterator[Aim]:
 
 def _bound(record: Json, ours: Json, peer: float) -> str:
     """What a peer's time is to that of the matrix products which `integrate` cannot do without."""
-    alone = [run for run in record["results"] if run["contender"] == PRODUCTS and run["case"] == ours["case"]]
+    same = (run for run in record["results"] if run["case"] == ours["case"] and run["status"] == "done")
+    alone = [run for run in same if run["contender"] == PRODUCTS]
     if not alone:
         return ""
     products = alone[0]["quartiles"]["median"]
