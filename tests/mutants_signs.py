@@ -55,8 +55,8 @@ MUTANTS = [
     Mutant(
         "hyperbolic_entropy",
         "signed.py",
-        "power, wanted = depth / (depth - 2), ratio[some]",
-        "power, wanted = 1 / (depth - 2), ratio[some]",
+        "power, some = depth / (depth - 2),",
+        "power, some = 1 / (depth - 2),",
         "constant",
     ),
     Mutant(
