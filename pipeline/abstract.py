@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.markdown import table
-from pipeline.notebooks import Notebook
+from pipeline.notebooks import Notebook, outputs
 from wnlib.claims import CLAIMS, Support, overall
 
 INTRODUCTION = """What the abstract of {cite:t}`ChouRauhutWard2024` claims, in our words, and what the experiments of
@@ -32,15 +32,9 @@ def told(chapters: Mapping[str, Notebook]) -> list[Found]:
     return [
         Found(told["claim"], Support(told["support"]), told["found"], chapter)
         for chapter, notebook in chapters.items()
-        for told in _metadata(notebook)
+        for told in (output.get("metadata", {}) for output in outputs(notebook))
         if "claim" in told
     ]
-
-
-def _metadata(notebook: Notebook) -> Iterator[dict[str, str]]:
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            yield output.get("metadata", {})
 
 
 def abstract(evidence: Sequence[Found]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ def text_of(notebook: Notebook) -> str:
     """The file's content: sorted keys, one line for each line of source."""
     text: str = nbformat.writes(nbformat.from_dict(notebook))
     return text + "\n"
+
+
+def outputs(notebook: Notebook) -> Iterator[dict[str, Any]]:
+    """The outputs of all cells, in order."""
+    for cell in notebook["cells"]:
+        yield from cell.get("outputs", [])
 
 
 def write(path: Path, notebook: Notebook) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.notebooks import Notebook, chapters, cleared, read, write, write_text
+from pipeline.notebooks import Notebook, chapters, cleared, outputs, read, write, write_text
 
 PICTURE = Path("book", "_static", "story.svg")
 
@@ -26,8 +26,9 @@ def main() -> None:
 
 def first_figure(notebook: Notebook) -> str:
     """The first SVG among the outputs."""
-    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", []))
-    data = (output["data"]["image/svg+xml"] for output in outputs if "image/svg+xml" in output.get("data", {}))
+    data = (
+        output["data"]["image/svg+xml"] for output in outputs(notebook) if "image/svg+xml" in output.get("data", {})
+    )
     return "".join(next(data))
 
 

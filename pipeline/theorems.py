@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.abstract import told
-from pipeline.notebooks import Notebook, read, write_text
+from pipeline.notebooks import Notebook, outputs, read, write_text
 from pipeline.overview import assumptions, claims, counts, index
 from pipeline.pages import Entry, page, proof, quoted
 from wnlib.theorems import theorem
@@ -38,10 +38,9 @@ def entries(chapters: Mapping[str, Notebook]) -> dict[str, Entry]:
 
 def shown(notebook: Notebook) -> Iterator[str]:
     """The theorems that the cells of an executed notebook show."""
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            if "theorem" in output.get("metadata", {}):
-                yield output["metadata"]["theorem"]
+    for output in outputs(notebook):
+        if "theorem" in output.get("metadata", {}):
+            yield output["metadata"]["theorem"]
 
 
 def main(chapters: Sequence[str]) -> None:

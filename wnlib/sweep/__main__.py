@@ -10,11 +10,8 @@ from pathlib import Path
 
 from wnlib import _checks as check
 from wnlib.sweep.cells import Task, tasks
-from wnlib.sweep.parallel import completed
+from wnlib.sweep.parallel import THREADS, completed
 from wnlib.sweep.results import OUT, Results, ResultsError
-
-# The processes share the cores, and the order of a sum must not depend on their number.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
