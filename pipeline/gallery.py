@@ -32,19 +32,14 @@ class Picture:
 def pictures(chapters: Mapping[str, Notebook]) -> Iterator[Picture]:
     """The figures of executed notebooks; a cell that shows one has its image first and its named caption next."""
     for chapter, notebook in chapters.items():
-        head = text(next(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown"))
+        head = next(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
         title = head.splitlines()[0].lstrip("# ")
         for cell in notebook["cells"]:
             outputs = cell.get("outputs", [])
             names = [output["metadata"]["figure"] for output in outputs if "figure" in output.get("metadata", {})]
             images = [output["data"] for output in outputs if "image/svg+xml" in output.get("data", {})]
             for name, data in zip(names, images, strict=True):
-                yield Picture(name, chapter, title, text(data["image/svg+xml"]), text(data["text/plain"]))
-
-
-def text(source: str | list[str]) -> str:
-    """The notebook format stores a text whole or as a list of lines."""
-    return source if isinstance(source, str) else "".join(source)
+                yield Picture(name, chapter, title, data["image/svg+xml"], data["text/plain"])
 
 
 def page(found: Sequence[Picture]) -> str:
