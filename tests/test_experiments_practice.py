@@ -8,12 +8,13 @@ from wnlib import GradientFlow, Problem, WeightNormFlow, basis_pursuit, limit
 from wnlib.descent import SalimansKingmaDescent
 from wnlib.experiments import finite_steps, practice, weight_decay
 from wnlib.plots import practice as figures
+from wnlib.sharpness import longest_step
 
 PROBLEM = Problem.gaussian(8, 20, 2, seed=1)
 Q = basis_pursuit(PROBLEM).value
 FLOW = WeightNormFlow(2, 3.0)
 START = FLOW.start(20, np.sqrt(0.2 * Q))
-STABLE = finite_steps.stable_step(PROBLEM, basis_pursuit(PROBLEM).weights, 2, 3.0)
+STABLE = longest_step(FLOW, PROBLEM, basis_pursuit(PROBLEM).weights)
 
 
 @pytest.mark.parametrize("setting", practice.SETTINGS, ids=lambda s: f"{s.name}, depth {s.depth}")
@@ -57,7 +58,7 @@ def test_first_order_is_the_derivative_at_step_zero(depth):
     flow = WeightNormFlow(depth, 1.0)
     start = flow.start(6, np.sqrt(0.4 * np.sum(z ** (2 / depth))))
     predicted = finite_steps.first_order(flow, problem, start)
-    steps = np.array([0.2, 0.1]) * finite_steps.stable_step(problem, z + 0.05, depth, 1.0)
+    steps = np.array([0.2, 0.1]) * longest_step(flow, problem, z + 0.05)
     runs = finite_steps.normalized_runs(flow, problem, start, steps, 2000)
     assert runs.fit.all()
     ends = [predicted.excess(h) for h in steps]
@@ -97,9 +98,9 @@ def test_the_stable_step_is_where_the_hessian_says():
         return PROBLEM.A @ method.decode(state).weights(2)
 
     J = np.array([(prediction(state + 1e-6 * e) - prediction(state - 1e-6 * e)) / 2e-6 for e in np.eye(21)])
-    assert_allclose(finite_steps.stable_step(PROBLEM, weights, 2, 3.0), 2 / np.linalg.norm(J, 2) ** 2, rtol=1e-6)
+    assert_allclose(longest_step(FLOW, PROBLEM, weights), 2 / np.linalg.norm(J, 2) ** 2, rtol=1e-6)
     pinned = weight_decay.pinned_ratio(PROBLEM, weights, 2, 0.01)
-    assert_allclose(finite_steps.stable_step(PROBLEM, weights, 2, pinned), 0.01, rtol=1e-9)
+    assert_allclose(longest_step(WeightNormFlow(2, pinned), PROBLEM, weights), 0.01, rtol=1e-9)
 
 
 def test_decay_on_v_raises_the_ratio_until_it_is_pinned():

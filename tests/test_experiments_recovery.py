@@ -8,6 +8,7 @@ from wnlib import GradientFlow, Problem, WeightNormFlow, basis_pursuit, limit
 from wnlib.descent import GradientDescent, PolarDescent, descend
 from wnlib.experiments import recovery
 from wnlib.plots import recovery as figures
+from wnlib.sharpness import longest_step
 from wnlib.theorems.mirror_map import metric, polar
 
 PROBLEMS = [Problem.gaussian(10, 20, 2, seed=seed) for seed in range(2)]
@@ -44,14 +45,14 @@ def test_the_longest_step_is_that_of_the_metric(flow):
     problem = PROBLEMS[0]
     target = basis_pursuit(problem).weights
     curvature = np.linalg.eigvalsh(problem.A @ metric(flow, polar(target, flow.depth)) @ problem.A.T)[-1]
-    assert_allclose(recovery.longest_step(flow, problem, target), 2 / curvature)
+    assert_allclose(longest_step(flow, problem, target), 2 / curvature)
 
 
 @pytest.mark.parametrize("method", [GradientDescent(2), PolarDescent(2, 10.0)])
 def test_a_longer_step_is_unstable_and_a_shorter_one_stable(method):
     problem, flow = PROBLEMS[0], method.flow
     end = limit(flow, problem, flow.start(20, 0.3)).weights
-    step = recovery.longest_step(flow, problem, end)
+    step = longest_step(flow, problem, end)
     near = polar(end, 2)
     start = flow.start(20, float(near.radius), near.direction * (1 + 1e-3 * np.cos(np.arange(20))))
     runs = descend(method, problem, start, step * np.array([0.9, 1.2]), 300, divergence="record")

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from wnlib import GradientFlow, Problem, WeightNormFlow
 from wnlib.experiments import scale
 from wnlib.plots import scale as figures
+from wnlib.sharpness import sharpness
 from wnlib.theorems.mirror_map import metric, polar
 
 PROBLEM = Problem.gaussian(8, 20, 2, seed=1)
@@ -28,7 +29,7 @@ def test_the_sharpness_is_the_largest_eigenvalue_of_the_theorem(depth, ratio, se
     weights[0] = 0
     for flow in (GradientFlow(depth), WeightNormFlow(depth, ratio)):
         matrix = PROBLEM.A @ metric(flow, polar(weights, depth)) @ PROBLEM.A.T
-        assert_allclose(scale.sharpness(flow, PROBLEM, weights), np.linalg.eigvalsh(matrix)[-1], rtol=1e-10)
+        assert_allclose(sharpness(flow, PROBLEM, weights), np.linalg.eigvalsh(matrix)[-1], rtol=1e-10)
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=str)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 from scipy.integrate import cumulative_simpson
 
 from wnlib import _checks as check
@@ -180,19 +179,6 @@ def _ends(run: Descent, growth: Array, ratio: Array) -> Runs:
     excess = run.l1[-1] / basis_pursuit(run.problem).value - 1
     growth, ratio, excess = (np.where(run.fit, value, np.nan) for value in (growth, ratio, excess))
     return Runs(growth, ratio, excess, run.steps, run.fit)
-
-
-def stable_step(problem: Problem, weights: Array, depth: int, ratio: float) -> float:
-    r"""The step of descent on (g, v) beyond which an interpolant repels: 2 over the Hessian's largest eigenvalue.
-
-    The Hessian is $J^\top J$, and $J J^\top = B (u u^\top + c r^2 (I - u u^\top)) B^\top$ with $B = A$ diag$(L
-    x^{L-1})$.
-    """
-    x = np.abs(weights) ** (1 / depth)
-    r = float(np.linalg.norm(x))
-    B, u = problem.A * (depth * x ** (depth - 1)), x / r
-    radial = np.outer(B @ u, B @ u)
-    return 2 / float(linalg.eigvalsh(radial + ratio * r**2 * (B @ B.T - radial))[-1])
 
 
 def default_excess(problems: Sequence[Problem], position: Array, ratio: float) -> dict[str, Array]:

@@ -22,8 +22,8 @@ from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow
 from wnlib.geometry import radius_of
 from wnlib.limit import Limit, LimitCurve
 from wnlib.problem import Problem, basis_pursuit
+from wnlib.sharpness import sharpness
 from wnlib.stepping import IntegrationError
-from wnlib.theorems.local_rate import rate_matrix
 from wnlib.trajectory import integrate
 
 SHARE = 0.5  # of the frontier, in the squared radius of the start
@@ -135,7 +135,7 @@ def price(flow: Flow, problem: Problem, start: Polar, end: Limit) -> tuple[float
     except IntegrationError:  # a plateau that is too long to follow
         return np.inf, np.inf
     time = float(path.t[-1]) if path.loss[-1] <= 2 * stop else np.inf
-    return time, time * float(linalg.eigvalsh(rate_matrix(flow, problem, end.weights))[-1])
+    return time, time * sharpness(flow, problem, end.weights)
 
 
 def meeting(problem: Problem, depth: int, ratio: float) -> float:

@@ -15,8 +15,8 @@ from wnlib.limit import Limit, limit
 from wnlib.problem import Problem
 from wnlib.records import Record, Row
 from wnlib.saddles import Cascade, Saddle, Stay, cascade, stay
+from wnlib.sharpness import sharpness
 from wnlib.stepping import IntegrationError
-from wnlib.theorems.local_rate import rate_matrix
 from wnlib.theorems.plateau import leaving
 from wnlib.trajectory import Trajectory, integrate
 
@@ -105,7 +105,7 @@ def follow(flow: Flow, problem: Problem, start: Polar) -> Run:
         path,
         np.array([trajectory.fits_at(level * (1 + 1e-9)) for level in levels]),
         path.exits(flow, start) if flow.depth >= 3 else np.full(levels.shape, np.nan),
-        max(_largest(flow, problem, weights) for weights in some),
+        max(sharpness(flow, problem, weights) for weights in some),
     )
 
 
@@ -117,10 +117,6 @@ def _integrated(flow: Flow, problem: Problem, start: Polar, stop: float) -> Traj
         except IntegrationError:
             continue
     return integrate(flow, problem, start, PATIENCE, rtol=1e-9, stop_loss=stop)
-
-
-def _largest(flow: Flow, problem: Problem, weights: Array) -> float:
-    return float(np.linalg.eigvalsh(rate_matrix(flow, problem, weights)).max())
 
 
 @dataclass(frozen=True)
@@ -208,7 +204,7 @@ def standstill(problem: Problem, flow: WeightNormFlow, taken: int) -> Standstill
         raise ValueError(f"flow must have depth >= 3 and a plateau, got depth {L} and {len(path.saddles) - 1} stays")
     point = _on_plateau(at, flow, start)
     i = int(np.argmax(at.force))
-    step = 1 / _largest(flow, problem, point.weights(L))
+    step = 1 / sharpness(flow, problem, point.weights(L))
     rate = flow.ratio * L * float(point.radius) ** L * at.force[i] * float(np.exp((L - 2) * point.log_direction[i]))
     found = descend(PolarDescent(L, flow.ratio), problem, point, step, taken, every=taken)
     grown = float(np.expm1(found.points.log_direction[-1, i] - point.log_direction[i]))

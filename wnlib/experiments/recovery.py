@@ -15,6 +15,7 @@ from wnlib.geometry import radius_of
 from wnlib.limit import LimitCurve, LimitError
 from wnlib.problem import Problem, basis_pursuit
 from wnlib.records import Record, Row
+from wnlib.sharpness import longest_step
 from wnlib.stability import needed_magnification, stability
 from wnlib.stepping import IntegrationError
 
@@ -156,21 +157,6 @@ def descent(method: DescentMethod, problem: Problem, scales: Sequence[str] = SCA
             continue
         gap[k] = np.linalg.norm(weights[k] - end) / np.linalg.norm(planted(problem))
     return Trial(distance(weights, problem), gap, taken[best], run.fit[best])
-
-
-def longest_step(flow: Flow, problem: Problem, target: Array) -> float:
-    r"""$2/\lambda_{\max}(A K A^\top)$ at the weights `target` (N,), where $w' = K(w)\, p$: longer steps are unstable.
-
-    With $d = w^{2 - 2/L}$, K is $L^2 \mathrm{diag}(d)$ for gradient flow, and with weight normalization
-    $L^2 (w w^\top/\rho + c\,(\rho\, \mathrm{diag}(d) - w w^\top))$.
-    """
-    L, on = flow.depth, target > 0
-    A, w = problem.A[:, on], target[on]
-    metric = np.diag(w ** (2 - 2 / L))
-    if isinstance(flow, WeightNormFlow):
-        rho, outer = np.sum(w ** (2 / L)), np.outer(w, w)
-        metric = outer / rho + flow.ratio * (rho * metric - outer)
-    return 2 / float(L**2 * np.linalg.eigvalsh(A @ metric @ A.T)[-1])
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from wnlib.bounds import mass_bound
 from wnlib.collapse import CollapseError
 from wnlib.descent import DescentMethod, GradientDescent, PolarDescent, descend
 from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow
-from wnlib.geometry import radius_of
 from wnlib.limit import LimitCurve
 from wnlib.problem import Problem, basis_pursuit
 from wnlib.records import Record, Row
+from wnlib.sharpness import sharpness
 from wnlib.trajectory import integrate
 
 SHARE = 0.5  # of the largest stable step
@@ -142,19 +142,6 @@ def limits(flow: Flow, problem: Problem, scales: Array) -> Exact:
         except CollapseError:
             collapsed[k] = True
     return Exact(weights, weights.sum(axis=1) / target.sum(), _error(weights, target), collapsed)
-
-
-def sharpness(flow: Flow, problem: Problem, weights: Array) -> float:
-    r"""$\lambda_{\max}(A K A^\top)$ at weights (N,), the inverse of half the largest step that is stable there.
-
-    $K = L^2 r^{2L-2} D\, (P + c r^2 (1 - P))\, D$ with $D = \mathrm{diag}(u^{L-1})$ and $P = u u^\top$ is the square of
-    a root, as P is a projector; for gradient flow $c r^2 = 1$.
-    """
-    L, r = flow.depth, radius_of(weights, flow.depth)
-    u = weights ** (1 / L) / r
-    P, gain = np.outer(u, u), np.sqrt(flow.relative_rate(r)) * r
-    root = L * r ** (L - 1) * u[:, None] ** (L - 1) * (P + gain * (np.eye(len(u)) - P))
-    return float(np.linalg.norm(problem.A @ root, 2) ** 2)
 
 
 def stable_steps(flow: Flow, problem: Problem, scales: Array, ends: Exact, share: float = SHARE) -> Array:

@@ -14,9 +14,9 @@ from sklearn.linear_model import Lasso
 
 from wnlib._checks import Array
 from wnlib.descent import DecayedGradientDescent, DecayedSalimansKingmaDescent, descend
-from wnlib.experiments.finite_steps import stable_step
-from wnlib.flows import Polar
+from wnlib.flows import Polar, WeightNormFlow
 from wnlib.problem import Problem, basis_pursuit
+from wnlib.sharpness import longest_step
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ def pinned_ratio(problem: Problem, weights: Array, depth: int, step: float) -> f
     """The ratio at which `step` is the largest stable one at an interpolant; NaN if there is none."""
 
     def beyond(log_ratio: float) -> float:
-        return step / stable_step(problem, weights, depth, float(np.exp(log_ratio))) - 1
+        return step / longest_step(WeightNormFlow(depth, float(np.exp(log_ratio))), problem, weights) - 1
 
     return float(np.exp(brentq(beyond, -20, 20))) if beyond(-20) < 0 < beyond(20) else np.nan
 
