@@ -73,7 +73,7 @@ def follow(index: int) -> Run:
     """Run: the end of the flow, its weights, or None if it collapses."""
     case = Ensemble(**ENSEMBLE).case(index)
     problem, flow = case.problem, case.flow
-    zero = float(problem.loss(np.zeros(case.n)))
+    zero = problem.loss_of_zero
 
     def run() -> np.ndarray | None:
         point, horizon = case.start, 1.0

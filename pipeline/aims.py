@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.comparisons import ACCURACIES, GIBI, OURS_DUAL, PRODUCTS, Json, by_case, fastest, one, seconds
-from pipeline.markdown import number, table
+from pipeline.markdown import table
+from wnlib.numbers import number
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.markdown import directive, listed, number, table
+from pipeline.markdown import directive, listed, table
+from wnlib.numbers import number
 from wnlib.plots import benchmarks as plots
 
 ACCURACIES = (1e-4, 1e-6, 1e-8)  # at which trajectories are compared

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pipeline.markdown import badge, directive, item, line, link, listed, number, table
+from pipeline.markdown import badge, directive, item, line, link, listed, table
 from pipeline.strips import Row, strips
 from wnlib.ledger import Status
+from wnlib.numbers import number
 from wnlib.theorem import BOUNDS, Kind, Theorem
 from wnlib.verification import Record
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from pipeline.markdown import LARGEST, power
+from wnlib.numbers import LARGEST, power
 
 LABEL, DOTS, AXIS = 17.0, 26.0, 34.0  # heights: of a row's label, of its dots, of the axis below
 LEFT, RIGHT = 3.0, 97.0  # where the axis begins and ends, in percent

@@ -8,7 +8,6 @@ from wnlib import GradientFlow, LimitCurve, Problem, WeightNormFlow, integrate
 from wnlib.experiments import models
 from wnlib.experiments.models import Measured, Model
 from wnlib.plots import models as figures
-from wnlib.plots.style import digits
 
 PROBLEM = Problem.gaussian(10, 24, 2, seed=1)
 MODELS = models.models(10.0)
@@ -56,22 +55,6 @@ def test_the_price_is_the_flows_time_and_its_steps():
 
 def test_the_frontier_at_depth_1_is_the_least_norm():
     assert_allclose(models.frontier(PROBLEM, 1), np.linalg.norm(np.linalg.pinv(PROBLEM.A) @ PROBLEM.y))
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, "0"),
-        (1.0, "1"),
-        (0.0312, "0.031"),
-        (1234.0, "1,200"),
-        (28123.0, r"$2.8 \cdot 10^{4}$"),
-        (-2.5e-7, r"$-2.5 \cdot 10^{-7}$"),
-        (np.inf, "inf"),
-    ],
-)
-def test_digits(value: float, text: str):
-    assert digits(value) == text
 
 
 def test_the_figure_has_a_row_for_each_model():

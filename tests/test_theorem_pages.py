@@ -16,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import theorems
-from pipeline.markdown import directive, listed, number, table
+from pipeline.markdown import directive, listed, table
 from pipeline.overview import assumptions, claims, counts, index
 from pipeline.pages import Entry, page, proof, quoted
 from pipeline.strips import Axis, Row, strips
 from wnlib import ledger
+from wnlib.numbers import number
 from wnlib.theorem import Assumption, Certificate, Falsifier, Kind, Measurement, Theorem
 from wnlib.theorems import magnification
 from wnlib.verification import Record, verify

@@ -67,7 +67,7 @@ def divergence_excludes_collapse(flow: Flow, start: Polar, target: Array) -> boo
 
 
 def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar) -> bool:
-    loss_of_zero = float(problem.loss(np.zeros(problem.shape[1])))
+    loss_of_zero = problem.loss_of_zero
     L, size = flow.depth, float(start.radius) ** 2
 
     def force(state: Array) -> tuple[Array, Array, Array]:

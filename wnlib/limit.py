@@ -264,7 +264,7 @@ def _mismatch(flow: Flow, start: Polar) -> Callable[[float, float], tuple[float,
 def _final_sign(flow: Flow, problem: Problem, start: Polar) -> float:
     """The sign of r in the end, at depth 1: that of now, as soon as the loss is below that of w = 0."""
     sign = float(np.sign(start.radius))
-    loss_of_zero = float(problem.loss(np.zeros(problem.shape[1])))
+    loss_of_zero = problem.loss_of_zero
     if isinstance(flow, GradientFlow) or problem.loss(start.weights(1)) < loss_of_zero:
         return sign
     unit = float(linalg.norm(problem.A, 2)) ** 2

@@ -95,6 +95,11 @@ class Problem:
         """Square loss 1/2 ||A w - y||^2 for weights of shape (..., N); shape (...)."""
         return 0.5 * np.sum(self.residual(weights) ** 2, axis=-1)
 
+    @property
+    def loss_of_zero(self) -> float:
+        """The loss at w = 0: of nothing learned."""
+        return float(self.loss(np.zeros(self.shape[1])))
+
     def require_nonnegative_interpolant(self) -> None:
         """Raise InfeasibleError, with the least-squares residual, unless some w >= 0 has A w = y."""
         if self.truth is None or self.truth.min() < 0 or not self._solved_by(self.truth):

@@ -93,7 +93,7 @@ def cascade(problem: Problem, most: int = 50) -> Cascade:
     left = np.ones(problem.shape[1])  # -m_L(z_i), in units of that of the start
     free: NDArray[np.integer] = np.empty(0, dtype=int)
     saddles, stays = [saddle(problem, free)], []
-    floor = 1e-20 * problem.loss(np.zeros(problem.shape[1]))
+    floor = 1e-20 * problem.loss_of_zero
     while saddles[-1].loss > floor and len(saddles) < most:
         force = saddles[-1].force
         with np.errstate(divide="ignore", invalid="ignore"):

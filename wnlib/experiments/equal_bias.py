@@ -139,7 +139,7 @@ def contestants(
 
 
 def losses_at(problem: Problem, tolerances: Sequence[float]) -> Array:
-    return np.asarray(tolerances) * float(problem.loss(np.zeros(problem.shape[1])))
+    return np.asarray(tolerances) * problem.loss_of_zero
 
 
 def step_mismatch(contestant: Contestant, step: float, size: float = 1e-6, seed: int = 0) -> float:

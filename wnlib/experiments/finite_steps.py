@@ -77,7 +77,7 @@ def first_order(flow: WeightNormFlow, problem: Problem, start: Polar, batches: i
     L, c, m = flow.depth, flow.ratio, problem.shape[0]
     if m % check.integer("batches", batches, least=1, most=m):
         raise ValueError(f"batches must divide the number of rows {m}, got {batches}")
-    path = integrate(flow, problem, start, 1e9, rtol=1e-9, stop_loss=FITTED * _loss_of_zero(problem))
+    path = integrate(flow, problem, start, 1e9, rtol=1e-9, stop_loss=FITTED * problem.loss_of_zero)
     times = np.interp(np.arange(PANELS * (path.t.size - 1) + 1) / PANELS, np.arange(path.t.size), path.t)
     points = path.at(times).points
     u, r = points.direction, points.radius
@@ -114,10 +114,6 @@ def _forces(problem: Problem, weights: Array, batches: int) -> Array:
     if batches == 1:
         return force
     return np.concatenate([force, np.sqrt((batches - 1) * m / (m - 1)) * (pulls - force / m)])
-
-
-def _loss_of_zero(problem: Problem) -> float:
-    return float(problem.loss(np.zeros(problem.shape[1])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +166,7 @@ def _run(
     batch_size: int | None = None,
     seed: int | NDArray[np.int_] = 0,
 ) -> Descent:
-    stop = FITTED * _loss_of_zero(problem)
+    stop = FITTED * problem.loss_of_zero
     every = most if batch_size is None else 100  # stochastic descent looks at the loss at snapshots only
     return descend(method, problem, start, step, most, every, batch_size, seed, stop, divergence="record")
 

@@ -57,7 +57,7 @@ def excess(problem: Problem, weights: Array) -> Array:
 
 def follow(flow: Flow, problem: Problem, start: Polar) -> Trajectory:
     """Until the residual is `FITTED` times that of zero."""
-    stop = FITTED**2 * float(problem.loss(np.zeros(problem.shape[1])))
+    stop = FITTED**2 * problem.loss_of_zero
     return integrate(flow, problem, start, 1e9, rtol=1e-10, stop_loss=stop)
 
 

@@ -17,11 +17,11 @@ from scipy import linalg, optimize
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.experiments import robustness
 from wnlib.experiments.equal_bias import limit_of_excess, scale_to
 from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow
-from wnlib.geometry import radius_of
 from wnlib.limit import Limit, LimitCurve
-from wnlib.problem import Problem, basis_pursuit
+from wnlib.problem import Problem
 from wnlib.sharpness import sharpness
 from wnlib.stepping import IntegrationError
 from wnlib.trajectory import integrate
@@ -93,7 +93,7 @@ def frontier(problem: Problem, depth: int) -> float:
     r"""The radius of the target, $\sqrt{\rho(z^*)}$; at depth 1 the least norm of an interpolant."""
     if depth == 1:
         return float(linalg.norm(problem.moments))
-    return float(radius_of(basis_pursuit(problem).weights, depth))
+    return robustness.frontier(problem, depth)
 
 
 def excess(end: Limit) -> float:
@@ -129,7 +129,7 @@ def _largest(surplus: Callable[[float], float], edge: float) -> float:
 
 def price(flow: Flow, problem: Problem, start: Polar, end: Limit) -> tuple[float, float]:
     r"""The time to the relative loss `RELATIVE`, and the number of steps of length $1/\mu_{\max}$ in it."""
-    stop = RELATIVE * float(problem.loss(np.zeros(problem.shape[1])))
+    stop = RELATIVE * problem.loss_of_zero
     try:
         path = integrate(flow, problem, start, PATIENCE, rtol=1e-7, stop_loss=stop)
     except IntegrationError:  # a plateau that is too long to follow

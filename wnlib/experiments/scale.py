@@ -158,7 +158,7 @@ def descents(flow: Flow, problem: Problem, scales: Array, ends: Exact, share: fl
     """All scales (K,) side by side, to FITTED, and those that get there on to ARRIVED, by at most `cap` steps each."""
     scales, target = check.array("scales", scales, (None,)), basis_pursuit(problem).weights
     method, step = method_of(flow), stable_steps(flow, problem, scales, ends, share)
-    zero_loss = float(problem.loss(np.zeros(problem.shape[1])))
+    zero_loss = problem.loss_of_zero
     direction = flow.start(problem.shape[1], 1.0).log_direction
     start = Polar(scales, np.tile(direction, (len(scales), 1)), np.ones(1))
     first = descend(method, problem, start, step, cap, cap, stop_loss=FITTED * zero_loss, divergence="record")
@@ -191,7 +191,7 @@ def descents(flow: Flow, problem: Problem, scales: Array, ends: Exact, share: fl
 
 def flow_steps(flow: Flow, problem: Problem, scales: Array, step: Array, cap: int = CAP) -> Array:
     """The time that the flow itself takes until FITTED, in steps (K,); NaN if more than twice `cap`."""
-    stop_loss = FITTED * float(problem.loss(np.zeros(problem.shape[1])))
+    stop_loss = FITTED * problem.loss_of_zero
     found = np.full(len(scales), np.nan)
     for k, scale in enumerate(scales):
         start = flow.start(problem.shape[1], float(scale))

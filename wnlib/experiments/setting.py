@@ -57,7 +57,7 @@ def start_sweep(
 def _run(flow: Flow, problem: Problem, pursuit: BasisPursuit, fraction: float, t_end: float) -> Run:
     n, Q = problem.shape[1], pursuit.value
     scale = scale_of(fraction * Q, flow.depth, n)
-    zero_loss = float(problem.loss(np.zeros(n)))
+    zero_loss = problem.loss_of_zero
     path = integrate(flow, problem, flow.start(n, scale), t_end, rtol=1e-7, stop_loss=0.1 * FITTED * zero_loss)
     bound = np.inf
     if flow.depth == 2:

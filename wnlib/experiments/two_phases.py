@@ -65,7 +65,7 @@ def phase_one(problem: Problem, ratio: float, u: Array, radius: float, releases:
     t = np.linspace(0, min((np.arccosh(1e4) - one.offset) / one.rate for one in known), 200)
     points = held(problem, ratio, u, radius, t[-1]).at(t).points
     share = np.linalg.norm(across(problem, points.direction), axis=1)
-    below = problem.loss(points.weights(1)) < problem.loss(np.zeros(u.size))
+    below = problem.loss(points.weights(1)) < problem.loss_of_zero
     usable = np.flatnonzero(below & (share > 1e-5))  # above what rounding blurs
     released = np.unique(usable[np.linspace(0, usable.size - 1, releases).astype(int)])
     starts = [flow.start(u.size, radius, points.direction[i]) for i in released]
@@ -142,7 +142,7 @@ def until_told(problem: Problem, ratio: float, u: Array, radius: float, length: 
         known = np.min(
             [known, *(one.along_steps(steps, step) for one in guarantees(problem, radius, u, ratio))], axis=0
         )
-    fitted = problem.loss(points.weights(1)) <= ARRIVED**2 * problem.loss(np.zeros(u.size))
+    fitted = problem.loss(points.weights(1)) <= ARRIVED**2 * problem.loss_of_zero
     done = fitted | ((known <= told) & np.isfinite(by_force))
     return points[: int(done.argmax() if done.any() else most) + 1]
 

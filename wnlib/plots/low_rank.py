@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from wnlib._checks import Array
 from wnlib.experiments.low_rank import Eigenvalues
-from wnlib.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, styled
+from wnlib.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, mark_frontier, styled
 
 FLOOR = 1e-5  # what lies below is drawn there: the descents' ends are not more accurate
 
@@ -63,9 +63,7 @@ def excess(
                 dots = {"color": colour, "marker": marker, "markersize": 6, "markeredgecolor": "white"}
                 panel.plot(shift * position, _median(measured[depth][ratio]), linestyle="", **dots)
                 panel.plot([], [], linestyle=line, label=label, **dots)
-            panel.axvspan(1, 2 * position[-1], color=RED, alpha=0.05, linewidth=0)
-            panel.axvline(1, color=RED, linewidth=0.8, alpha=0.6)
-            panel.set_xlim(position[0] / 2, 2 * position[-1])
+            mark_frontier(panel, position, margin=2.0)
             panel.set_ylim(FLOOR / 2, 60)
             panel.set_ylabel("excess of the nuclear norm")
             panel.set_title(f"depth {depth}")

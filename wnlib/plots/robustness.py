@@ -4,12 +4,11 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnlib._checks import Array
 from wnlib.experiments.robustness import ARRIVED, Sweep
-from wnlib.plots.style import BLACK, BLUE, GREEN, NORMALIZED, ORANGE, PLAIN, RED, styled
+from wnlib.plots.style import BLACK, BLUE, GREEN, NORMALIZED, ORANGE, PLAIN, mark_frontier, styled
 
 FLOOR = 0.3 * ARRIVED  # what lies below is drawn there: a followed flow is not more accurate
 
@@ -41,7 +40,7 @@ def excess(
                 marker = "o" if key == "normalized" else "s"
                 axes.plot(x.ravel(), _floored(values).ravel(), marker, color=colour, markersize=3.5, alpha=0.6)
         for axes in (top, bottom):
-            _mark_frontier(axes, position)
+            mark_frontier(axes, position)
             axes.set_ylim(FLOOR / 2, 300)
         top.set_ylabel(r"$\ell_1$ excess  $(\|w_\infty\|_1 - Q)/Q$")
         bottom.set_ylabel(r"distance to $z^*$, relative")
@@ -59,17 +58,11 @@ def window(position: Array, mass: dict[float, Array], prediction: Array | None) 
             axes.loglog(position, values, color=colour, linestyle=line, label=f"$c = {ratio:g}$")
         if prediction is not None:
             axes.loglog(position, prediction, color=BLACK, linewidth=0.9, label=r"$c \to \infty$")
-        _mark_frontier(axes, position)
+        mark_frontier(axes, position)
         axes.set_xlabel(r"squared scale of the start, $r_0^2/\rho(z^*)$")
         axes.set_ylabel(r"mass of the limit, $\|w_\infty\|_1/Q$")
         axes.legend(loc="upper left")
     return figure
-
-
-def _mark_frontier(axes: Axes, position: Array) -> None:
-    axes.set_xlim(position[0] / 1.5, position[-1] * 1.5)
-    axes.axvline(1, color=RED, linewidth=0.8, alpha=0.6)
-    axes.axvspan(1, position[-1] * 1.5, color=RED, alpha=0.05, linewidth=0)
 
 
 def _median(values: Array) -> Array:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from wnlib._checks import Array
 from wnlib.experiments.scale import ARRIVED, FITTED, Exact, Grid
-from wnlib.plots.style import BLACK, BLUE, GREEN, ORANGE, RED, styled
+from wnlib.plots.style import BLACK, BLUE, GREEN, ORANGE, RED, mark_frontier, styled
 
 FLOOR = 3e-6  # what lies below is drawn there: a descent that stops at a relative residual of 1e-5 is not closer
 LOOKS: tuple[tuple[str, Any, str], ...] = (
@@ -45,7 +45,7 @@ def recovery(scales: Array, frontier: Array, theory: Mapping[float, Exact], meas
             handles.append(Line2D([], [], color=colour, linestyle=line, marker=marker, label=name_of(ratio)))
         for axes in (top, bottom):
             axes.set(xscale="log", yscale="log", ylim=(FLOOR / 2, 100))
-            _mark_frontier(axes, scales, frontier)
+            mark_frontier(axes, scales, float(np.median(frontier)), margin=1.3)
         top.set_ylabel(r"$\ell_1$ excess, $|\,\|w\|_1 - Q\,| / Q$")
         bottom.set_ylabel(r"recovery error, $\|w - z^*\| / \|z^*\|$")
         bottom.set_xlabel(r"initial scale $r_0 = \|x(0)\|$")
@@ -72,7 +72,7 @@ def steps(
         for axes, loss, most in ((top, FITTED, cap), (bottom, ARRIVED, 2 * cap)):
             axes.set(xscale="log", yscale="log", ylim=(30, 3 * most))
             axes.axhline(most, color=BLACK, linewidth=0.9)
-            _mark_frontier(axes, scales, frontier)
+            mark_frontier(axes, scales, float(np.median(frontier)), margin=1.3)
             axes.set_ylabel(rf"steps to a loss of $10^{{{np.log10(loss):.0f}}}$")
         bottom.set_xlabel(r"initial scale $r_0 = \|x(0)\|$")
         figure.legend(handles=handles, loc="outside upper center", ncols=2)
@@ -83,10 +83,3 @@ def _band(axes: Axes, scales: Array, values: Array, colour: str, marker: str) ->
     low, middle, high = np.quantile(values, (0.1, 0.5, 0.9), axis=0)
     axes.fill_between(scales, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.plot(scales, middle, marker, color=colour, markersize=4.5)
-
-
-def _mark_frontier(axes: Axes, scales: Array, frontier: Array) -> None:
-    edge = float(np.median(frontier))
-    axes.set_xlim(scales[0] / 1.3, scales[-1] * 1.3)
-    axes.axvline(edge, color=RED, linewidth=0.8, alpha=0.6)
-    axes.axvspan(edge, scales[-1] * 1.3, color=RED, alpha=0.05, linewidth=0)

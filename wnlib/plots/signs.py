@@ -2,13 +2,12 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnlib._checks import Array
 from wnlib.experiments.robustness import ARRIVED
 from wnlib.experiments.signs import Cooling, Sweep, slope_of
-from wnlib.plots.style import BLACK, BLUE, GREEN, GREY, NORMALIZED, ORANGE, PLAIN, RED, SKY, styled
+from wnlib.plots.style import BLACK, BLUE, GREEN, GREY, NORMALIZED, ORANGE, PLAIN, RED, SKY, mark_frontier, styled
 
 FLOOR = 0.5 * ARRIVED  # what lies below is drawn there: a followed flow is not more accurate
 SEPARATE = {"color": GREEN, "linestyle": "-."}
@@ -83,7 +82,7 @@ def excess(
                     label=label,
                 )
             axes.set_ylim(FLOOR / 2, 30)
-            _mark_frontier(axes, position)
+            mark_frontier(axes, position)
         panels[0].set_ylabel(r"$\ell_1$ excess  $(\|w_\infty\|_1 - Q)/Q$")
         panels[1].set_ylabel(r"distance to $w^*$, relative")
         panels[1].set_xlabel(r"squared scale of the start, $r_0^2/\rho(w^*)$")
@@ -146,16 +145,10 @@ def balance(
                 axes.loglog(positions, _floored(others[depth][key]), color=colour, linewidth=1.2, label=label)
             axes.set_ylim(FLOOR / 2, 10)
             axes.set_ylabel(rf"median $\ell_1$ excess, $L = {depth}$")
-            _mark_frontier(axes, positions)
+            mark_frontier(axes, positions)
         panels[1].set_xlabel(r"squared scale of the start, $r_0^2/\rho(w^*)$")
         figure.legend(loc="outside upper center", ncols=1)
     return figure
-
-
-def _mark_frontier(axes: Axes, position: Array) -> None:
-    axes.set_xlim(position[0] / 1.5, position[-1] * 1.5)
-    axes.axvline(1, color=RED, linewidth=0.8, alpha=0.6)
-    axes.axvspan(1, position[-1] * 1.5, color=RED, alpha=0.05, linewidth=0)
 
 
 def _floored(values: Array) -> Array:

@@ -11,10 +11,12 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
-import numpy as np
 from cycler import cycler
 from IPython.display import display
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from wnlib._checks import Array
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK, GREY = (
     "#0072B2",
@@ -63,12 +65,11 @@ def styled() -> Iterator[None]:
         yield
 
 
-def digits(value: float, count: int = 2) -> str:
-    r"""A number for prose, to `count` digits: 0.031, 1,200, $2.8 \cdot 10^{5}$; a power of ten if far from 1."""
-    if value == 0 or not np.isfinite(value) or 1e-3 <= abs(value) < 1e4:
-        return f"{float(f'{value:.{count}g}'):,g}"
-    mantissa, exponent = f"{value:.{count - 1}e}".split("e")
-    return rf"${mantissa} \cdot 10^{{{int(exponent)}}}$"
+def mark_frontier(axes: Axes, position: Array, edge: float = 1.0, margin: float = 1.5) -> None:
+    """A line where the window of robustness ends, and all beyond it shaded; the axis is that of positions (K,)."""
+    axes.set_xlim(position[0] / margin, position[-1] * margin)
+    axes.axvline(edge, color=RED, linewidth=0.8, alpha=0.6)
+    axes.axvspan(edge, position[-1] * margin, color=RED, alpha=0.05, linewidth=0)
 
 
 def show(figure: Figure, name: str, alt: str, caption: str) -> None:

@@ -244,7 +244,7 @@ def measure(
     flow = WeightNormFlow(case.depth, case.ratio)
     point = flow.start(start.problem.shape[1], radius, start.direction)
     t_end = LONG[case.depth == 2] * radius ** (2 - case.depth) / (case.depth * abs(start.push))
-    escaped = 0.5 * float(start.problem.loss(np.zeros_like(start.direction)))
+    escaped = 0.5 * start.problem.loss_of_zero
     trajectory = integrate(flow, start.problem, point, t_end, rtol=1e-6, stop_loss=escaped)
     times = trajectory.t[-1] * np.array([0.01, 0.1, 1.0])
     path = trajectory.at(times).points

@@ -100,22 +100,21 @@ Derived here. {cite:t}`Gunasekar2017` study gradient descent on a matrix factori
 steps and a start close to zero it converges to the solution of minimum nuclear norm.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import sympy as sp
-from scipy.integrate import solve_ivp
 
 from wnlib import _checks as check
 from wnlib import symbolic
 from wnlib._checks import Array
 from wnlib.ensemble import Case, Ensemble
-from wnlib.flows import Field, Flow, WeightNormFlow
+from wnlib.flows import Flow, WeightNormFlow
 from wnlib.matrix import MatrixProblem, conjugated, plain_field, polar_field, power, rotation
 from wnlib.measuring import horizon, together
 from wnlib.symbolic import Depth, Derivation, Step, eta_r, eta_u
 from wnlib.theorem import Falsifier, Kind, Measurement, Theorem
+from wnlib.theorems.factors import solved
 from wnlib.trajectory import integrate
 
 TIMES = 5  # at which the matrix is compared
@@ -230,16 +229,16 @@ def operator_norm(case: Case) -> Measurement:
         return np.append(np.sum(G * U), case.ratio * r * (G - (top @ G @ top) * U))
 
     norm = np.linalg.norm(X_0, 2)
-    states = _solved(field, np.append(norm, X_0 / norm), times)
+    states = solved(field, np.append(norm, X_0 / norm), times)
     return Measurement(states[:, :1] * states[:, 1:], conjugated(x, basis).reshape(TIMES, -1))
 
 
 def followed(flow: Flow, matrices: MatrixProblem, X_0: Array, times: Array) -> Array:
     """X of the matrix flow at `times` (T,), all its entries; shape (T, n, n)."""
     if not isinstance(flow, WeightNormFlow):
-        return _solved(plain_field(matrices, flow.depth), X_0.ravel(), times).reshape(-1, *X_0.shape)
+        return solved(plain_field(matrices, flow.depth), X_0.ravel(), times).reshape(-1, *X_0.shape)
     norm = np.linalg.norm(X_0)
-    states = _solved(polar_field(matrices, flow.depth, flow.ratio), np.append(norm, X_0 / norm), times)
+    states = solved(polar_field(matrices, flow.depth, flow.ratio), np.append(norm, X_0 / norm), times)
     return (states[:, :1] * states[:, 1:]).reshape(-1, *X_0.shape)
 
 
@@ -267,9 +266,9 @@ def followed_network(flow: Flow, matrices: MatrixProblem, X_0: Array, times: Arr
 
     equal = np.tile(X_0, (L, 1, 1))
     if not isinstance(flow, WeightNormFlow):
-        return _solved(plain, equal.ravel(), times).reshape(-1, L, n, n)
+        return solved(plain, equal.ravel(), times).reshape(-1, L, n, n)
     norms = np.full(L, np.linalg.norm(X_0))
-    states = _solved(normalized, np.append(norms, equal / norms[0]), times)
+    states = solved(normalized, np.append(norms, equal / norms[0]), times)
     return states[:, :L, None, None] * states[:, L:].reshape(-1, L, n, n)
 
 
@@ -277,12 +276,6 @@ def _symmetric(case: Case, count: int) -> Array:
     """Random symmetric matrices (count, n, n), of about unit norm."""
     B = np.random.default_rng([case.seed, 4]).standard_normal((count, case.n, case.n)) / case.n
     return (B + B.transpose(0, 2, 1)) / np.sqrt(2)
-
-
-def _solved(field: Field | Callable[[float, Array], Array], start: Array, times: Array) -> Array:
-    """Shape (T, n)."""
-    with np.errstate(over="ignore", invalid="ignore"):  # in trial steps, which the solver rejects
-        return solve_ivp(field, times[[0, -1]], start, method="DOP853", t_eval=times, rtol=1e-10, atol=1e-12).y.T
 
 
 THEOREM = Theorem(

@@ -155,15 +155,16 @@ def _network(flow: Flow, problem: Problem, start: Array, times: Array, rates: Ar
         return np.append(rates * along, rates * turning)
 
     if not isinstance(flow, WeightNormFlow):
-        return _solved(plain, start.ravel(), times).reshape(-1, L, n)
+        return solved(plain, start.ravel(), times).reshape(-1, L, n)
     norms = np.linalg.norm(start, axis=1, keepdims=True)
-    states = _solved(normalized, np.append(norms, start / norms), times)
+    states = solved(normalized, np.append(norms, start / norms), times)
     return states[:, :L, None] * states[:, L:].reshape(-1, L, n)
 
 
-def _solved(field: Field, start: Array, times: Array) -> Array:
-    """Shape (T, n)."""
-    return solve_ivp(field, times[[0, -1]], start, method="DOP853", t_eval=times, rtol=1e-10, atol=1e-12).y.T
+def solved(field: Field, start: Array, times: Array) -> Array:
+    """States at `times`, shape (T, n)."""
+    with np.errstate(over="ignore", invalid="ignore"):  # in trial steps, which the solver rejects
+        return solve_ivp(field, times[[0, -1]], start, method="DOP853", t_eval=times, rtol=1e-10, atol=1e-12).y.T
 
 
 THEOREM = Theorem(

@@ -71,12 +71,12 @@ from wnlib import symbolic
 from wnlib._checks import Array
 from wnlib.bounds import mass_bound
 from wnlib.ensemble import Case, Ensemble
-from wnlib.flows import Flow, Polar
 from wnlib.geometry import mirror_map
 from wnlib.limit import limit
 from wnlib.relative import normalized_flow, start_radius
 from wnlib.symbolic import Depth, Derivation, L, Step, c, mirror
 from wnlib.theorem import Falsifier, Kind, Measurement, Theorem
+from wnlib.theorems.mirror_map import polar
 
 S, S_0, N, r = sp.symbols("S S_0 N r", positive=True)
 
@@ -146,18 +146,13 @@ def measure(
         mean = np.full(n, np.mean(end))
         parts = [
             float(mirror_of.bregman(mean, start)),
-            share * float(mirror_of.bregman(end, _point(flow, mean))),
-            float(mirror_of.bregman(target, _point(flow, end))),
+            share * float(mirror_of.bregman(end, polar(mean, case.depth))),
+            float(mirror_of.bregman(target, polar(end, case.depth))),
         ]
         whole = float(mirror_of.bregman(target, origin))
         measured += [float(np.sum(end)), sum(parts), whole]
         predicted += [mass_bound(flow, radius, target), whole, sum(parts)]
     return Measurement(measured, predicted, main=[0, 3])
-
-
-def _point(flow: Flow, weights: Array) -> Polar:
-    factors = weights ** (1 / flow.depth)
-    return Polar.of(np.linalg.norm(factors), factors / np.linalg.norm(factors))
 
 
 def tilted(case: Case) -> Array:

@@ -266,7 +266,7 @@ def measure(case: Case, dense: bool = False, higher: float = 1.0, power: int = 0
         divergence_excludes_collapse(WeightNormFlow(depth, ratio * critical), start, z) for ratio in (ABOVE, BELOW)
     )
     t_end = float(100 * np.sqrt(R) ** (2 - depth) / (depth * np.linalg.norm(problem.A.T @ problem.y)))
-    fitted = 1e-3 * float(problem.loss(np.zeros(case.n)))
+    fitted = 1e-3 * problem.loss_of_zero
     trajectory = integrate(flow, problem, start, t_end, rtol=1e-6, stop_loss=fitted)
 
     def F(squared_radius: Array) -> Array:

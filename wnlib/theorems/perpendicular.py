@@ -139,14 +139,12 @@ def problem_and_start(case: Case) -> tuple[Problem, Polar]:
 
 def follow(flow: Flow, problem: Problem, start: Polar, fitted: float = FITTED) -> Trajectory:
     """Until only the share `fitted` of the loss of w = 0 is left."""
-    return integrate(
-        flow, problem, start, 1e12, rtol=1e-8, stop_loss=fitted * float(problem.loss(np.zeros(problem.shape[1])))
-    )
+    return integrate(flow, problem, start, 1e12, rtol=1e-8, stop_loss=fitted * problem.loss_of_zero)
 
 
 def computed_limit(trajectory: Trajectory) -> Array:
     """By `limit`, from the first point with less than a hundredth of the loss of w = 0: that lies behind; (N,)."""
-    low = 0.01 * trajectory.problem.loss(np.zeros(trajectory.problem.shape[1]))
+    low = 0.01 * trajectory.problem.loss_of_zero
     later = trajectory.points[int(np.argmax(trajectory.loss < low))]
     return limit(trajectory.flow, trajectory.problem, later).weights
 

@@ -72,7 +72,7 @@ from wnlib import symbolic
 from wnlib._checks import Array
 from wnlib.bounds import mass_bound, normalized_excess_bound
 from wnlib.ensemble import Case, Ensemble
-from wnlib.flows import Flow, Polar, WeightNormFlow
+from wnlib.flows import Flow, WeightNormFlow
 from wnlib.geometry import mirror_map
 from wnlib.measuring import horizon
 from wnlib.problem import Problem, basis_pursuit
@@ -81,6 +81,7 @@ from wnlib.symbolic import Depth, Derivation, Step
 from wnlib.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib.theorems.dissipation import growing
 from wnlib.theorems.mass_bound import tilted
+from wnlib.theorems.mirror_map import polar
 from wnlib.trajectory import integrate
 
 TIMES = (0.3, 0.6, 1.0)  # in units of the horizon
@@ -163,16 +164,11 @@ def measure(
             mean = np.full(n, np.mean(weights))
             whole = float(mirror.bregman(z, origin))
             parts = float(mirror.bregman(mean, start)) + float(mirror.bregman(z, point))
-            parts += share * float(mirror.bregman(weights, _uniform(flow, mean)))
+            parts += share * float(mirror.bregman(weights, polar(mean, case.depth)))
             main.append(len(measured))
             measured += [float(np.sum(weights)), parts, whole, _short(flow, weights, z)]
             predicted += [mass_bound(flow, radius, z), whole, parts, _short_bound(flow, radius, z)]
     return Measurement(measured, predicted, main=main)
-
-
-def _uniform(flow: Flow, weights: Array) -> Polar:
-    n = len(weights)
-    return Polar.of(np.sqrt(n) * weights[0] ** (1 / flow.depth), np.full(n, n**-0.5))
 
 
 def _short(flow: Flow, weights: Array, z: Array) -> float:

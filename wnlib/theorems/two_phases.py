@@ -268,7 +268,7 @@ def phase_one(problem: Problem, direction: Array, radius: float, c: float) -> tu
     pairs.append(visible(n, certificate(problem, points)))
     loss = problem.loss(points.weights(1))
     late = loss[t >= min(one.below_zero for one in known)]
-    return [*pairs, (late, np.full(late.shape, problem.loss(np.zeros(direction.size))))], points
+    return [*pairs, (late, np.full(late.shape, problem.loss_of_zero))], points
 
 
 def phase_two(
