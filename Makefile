@@ -47,7 +47,7 @@ outputs: .venv
 	@$(BIN)/python -m pipeline.outputs
 
 records: .venv
-	@$(RUN) wnlib.records $(ONLY) --jobs $(WORKERS)
+	@$(RUN) companion.records $(ONLY) --jobs $(WORKERS)
 
 torch: .venv
 	@$(BIN)/python -m pip install --quiet --no-input $(TORCH)

@@ -13,7 +13,7 @@ CONTENTS = re.findall(r"\b(notebooks|gallery)/(\w+)", Path("_toc.yml").read_text
 CHAPTERS = [name for folder, name in CONTENTS if folder == "notebooks"]
 GALLERY = ["_build/gallery"] if ("gallery", "index") in CONTENTS else []
 BENCHMARKS = sorted(str(path) for path in Path("benchmarks/records").glob("*.json"))
-THEOREMS = sorted(path.stem for path in Path("wnlib/theorems").glob("[!_]*.py"))
+THEOREMS = sorted(path.stem for path in Path("companion/theorems").glob("[!_]*.py"))
 
 
 def files(folder, pattern="*"):
@@ -23,9 +23,9 @@ def files(folder, pattern="*"):
 
 def sources(wildcards):
     """The files that the record of a theorem rests on."""
-    from wnlib import fingerprint  # not above: a book without theorems needs no such package
+    from companion.running import fingerprint  # not above: a book without theorems needs no such package
 
-    found = fingerprint.sources(f"wnlib.theorems.{wildcards.theorem}", "wnlib.verification")
+    found = fingerprint.sources(f"companion.theorems.{wildcards.theorem}", "companion.verification.verify")
     return [os.path.relpath(path) for path in found]
 
 
@@ -57,7 +57,8 @@ rule execute:
     input:
         "_build/prepared/{chapter}.ipynb",
         files("wnlib", "*.py"),
-        files("wnlib/experiments/records"),
+        files("companion", "*.py"),
+        files("companion/experiments/records"),
         "requirements.lock",
         "pipeline/execute.py",
         "pipeline/notebooks.py",
@@ -83,19 +84,19 @@ rule verify:
     params:
         python=platform.python_version(),
     shell:
-        "{sys.executable:q} -m pipeline.environment wnlib.ledger {wildcards.theorem:q} --alone --jobs 1 > /dev/null"
+        "{sys.executable:q} -m pipeline.environment companion.ledger {wildcards.theorem:q} --alone --jobs 1 > /dev/null"
 
 
 rule ledger:
     input:
         expand("_build/ledger/{theorem}.json", theorem=THEOREMS),
-        "wnlib/ledger.py",
+        "companion/ledger.py",
     output:
         "_build/ledger.json",
     message:
         "ledger: what is verified"
     shell:
-        "{sys.executable:q} -m pipeline.environment wnlib.ledger --reuse --jobs 1"
+        "{sys.executable:q} -m pipeline.environment companion.ledger --reuse --jobs 1"
 
 
 rule pages:
@@ -108,33 +109,33 @@ rule pages:
     message:
         "theorems: writing their pages"
     shell:
-        "{sys.executable:q} -m pipeline.environment pipeline.theorems {CHAPTERS:q}"
+        "{sys.executable:q} -m pipeline.environment pipeline.pages.theorems {CHAPTERS:q}"
 
 
 rule gallery:
     input:
         expand("_build/executed/{chapter}.ipynb", chapter=CHAPTERS),
-        "pipeline/gallery.py",
+        "pipeline/pages/gallery.py",
         "_toc.yml",
     output:
         directory("_build/gallery"),
     message:
         "gallery: gathering the figures"
     shell:
-        "{sys.executable:q} -m pipeline.gallery {CHAPTERS:q}"
+        "{sys.executable:q} -m pipeline.pages.gallery {CHAPTERS:q}"
 
 
 rule benchmarks:
     input:
         BENCHMARKS,
-        "pipeline/benchmarks.py",
-        "pipeline/markdown.py",
-        "wnlib/plots/benchmarks.py",
-        "wnlib/plots/style.py",
+        "pipeline/pages/benchmarks.py",
+        "pipeline/pages/markdown.py",
+        "companion/plots/benchmarks.py",
+        "companion/plots/style.py",
         "requirements.lock",
     output:
         directory("_build/benchmarks"),
     message:
         "benchmarks: writing their page"
     shell:
-        "{sys.executable:q} -m pipeline.environment pipeline.benchmarks"
+        "{sys.executable:q} -m pipeline.environment pipeline.pages.benchmarks"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Contender, Outcome
-from wnlib.ledger import write
+from companion.running.files import write
 
 FOLDER = Path(__file__).parent / "records"
 SCHEMA = 1

@@ -13,8 +13,8 @@ from benchmarks.conditions import attainable_mass, feasibility, stationarity
 from benchmarks.harness import Contender, Outcome, Run, race
 from benchmarks.instances import distance
 from benchmarks.record import Json, result, save
+from companion.verification.ensemble import Case, Ensemble
 from wnlib import CollapseError, Limit, Problem, integrate, limit
-from wnlib.ensemble import Case, Ensemble
 
 ENSEMBLE = {"ratios": (0.1, 1000.0), "scales": (0.1, 3.0), "columns": (4, 40)}
 INSTANCES = 1000
@@ -69,7 +69,7 @@ def defect(found: Answer) -> str:
     return "; ".join(f"{name} {value:.1e}" for name, (value, most) in measures.items() if not value <= most)
 
 
-def follow(index: int) -> Run:
+def flow_run(index: int) -> Run:
     """Run: the end of the flow, its weights, or None if it collapses."""
     case = Ensemble(**ENSEMBLE).case(index)
     problem, flow = case.problem, case.flow
@@ -105,7 +105,7 @@ def main() -> None:
     followed: set[int] = set()
     for first in range(0, len(chosen), 8):
         batch = chosen[first : first + 8]
-        contenders = [Contender("flow", follow, {"index": found.index}) for found in batch]
+        contenders = [Contender("flow", flow_run, {"index": found.index}) for found in batch]
         for found, outcome in zip(batch, race(contenders, 0, CAP, CAP), strict=True):
             if outcome.status == "done":
                 followed.add(found.index)

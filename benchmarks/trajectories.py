@@ -18,8 +18,8 @@ from benchmarks.instances import SCALE, SIZE, distance, matrix
 from benchmarks.record import Json, result, save
 from wnlib import Problem, WeightNormFlow, integrate
 from wnlib._checks import Array
-from wnlib.charts import dual_chart
-from wnlib.charts.logarithmic import LogWeightNormChart
+from wnlib.trajectories.charts import dual_chart
+from wnlib.trajectories.charts.logarithmic import LogWeightNormChart
 
 CASE = {"depth": 2, "ratio": 10.0}
 T_END = 100.0
@@ -35,7 +35,7 @@ MAX_STEPS = 2**20
 
 
 class PolarFlow:
-    r"""Weight normalization in (r, u), the state, as the module `wnlib.flows` defines it."""
+    r"""Weight normalization in (r, u), the state, as the module `wnlib.flows.flow` defines it."""
 
     def __init__(self, depth: int, ratio: float) -> None:
         self.A, self.y = matrix(SIZE)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
+
+from companion.running import files
 
 Notebook = dict[str, Any]
 
@@ -67,8 +68,5 @@ def write_text(path: Path, text: str) -> bool:
     """Write ``text`` to ``path`` at once, only where that changes the file; whether it did."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    partial.replace(path)
+    files.write(path, text)
     return True

@@ -1,7 +1,7 @@
 """Compute a sweep by the pipeline's engine: ``python -m pipeline.sweep SPECIFICATION [SNAKEMAKE ARGUMENTS]``.
 
-For a cluster; on one machine ``python -m wnlib.sweep SPECIFICATION`` does the same, with less ado for each task. Both
-write to the same folder, and each goes on where the other stopped.
+For a cluster; on one machine ``python -m companion.sweep SPECIFICATION`` does the same, with less ado for each task.
+Both write to the same folder, and each goes on where the other stopped.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from companion.sweep.results import OUT, Results
 from pipeline.environment import ENVIRONMENT
-from wnlib.sweep.results import OUT, Results
 
 SNAKEFILE = Path(__file__).with_suffix(".smk")
 

@@ -5,15 +5,17 @@ flow = WeightNormFlow(depth=2, ratio=10)
 trajectory = integrate(flow, problem, flow.start(60, scale=1.0), t_end=100)
 """
 
-from wnlib.bounds import mass_bound
-from wnlib.collapse import CollapseError, collapses
-from wnlib.descent import Descent, DescentError, GradientDescent, PolarDescent, SalimansKingmaDescent, descend
-from wnlib.flows import Flow, GradientFlow, Polar, ScheduledWeightNormFlow, WeightNormFlow
-from wnlib.geometry import MirrorMap, invariant_drift, invariants, mirror_map, radius_of
-from wnlib.limit import Limit, LimitCurve, LimitError, limit
-from wnlib.problem import BasisPursuit, InfeasibleError, Problem, basis_pursuit
-from wnlib.stepping import IntegrationError
-from wnlib.trajectory import Trajectory, integrate
+from wnlib.descent import Descent, GradientDescent, PolarDescent, SalimansKingmaDescent, descend
+from wnlib.errors import CollapseError, DescentError, InfeasibleError, IntegrationError, LimitError
+from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows.geometry import MirrorMap, invariant_drift, invariants, mirror_map
+from wnlib.flows.polar import Polar, radius_of
+from wnlib.limits.bounds import mass_bound
+from wnlib.limits.collapse import collapses
+from wnlib.limits.limit import Limit, LimitCurve, limit
+from wnlib.problem import Problem
+from wnlib.sparse.basis_pursuit import BasisPursuit, basis_pursuit
+from wnlib.trajectories.trajectory import Trajectory, integrate
 
 __all__ = [
     "BasisPursuit",

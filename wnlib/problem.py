@@ -19,13 +19,9 @@ from scipy import fft, linalg, optimize
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.errors import InfeasibleError
 
 FEASIBILITY = 1e-9  # relative residual above which y is said to have no interpolant
-CERTIFIED = 1e-6  # relative gap and residual up to which basis pursuit counts as solved
-
-
-class InfeasibleError(ValueError):
-    """The measurements have no interpolant of the kind that was asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,10 +106,6 @@ class Problem:
         truth = self.truth
         split = None if truth is None else np.concatenate([np.maximum(truth, 0), np.maximum(-truth, 0)])
         return Problem(np.hstack([self.A, -self.A]), self.y, split)
-
-    @cached_property
-    def _basis_pursuit(self) -> "BasisPursuit":
-        return _solve_basis_pursuit(self)
 
     @cached_property
     def _nonnegative_interpolant(self) -> Array:
@@ -204,72 +196,3 @@ def _real_fourier(n: int) -> Array:
     paired = np.sqrt(2) * spectrum[1 : (n + 1) // 2]
     alternating = spectrum[n // 2 :].real if n % 2 == 0 else np.empty((0, n))
     return np.concatenate([spectrum[:1].real, paired.real, paired.imag, alternating])
-
-
-@dataclass(frozen=True, eq=False)
-class BasisPursuit:
-    r"""A minimiser of $\|z\|_1$ over $A z = y,\ z \ge 0$ and the certificate that it is one.
-
-    weights   (N,), the minimiser
-    dual      (M,), feasible: $A^\top \nu \le 1$, so that $\langle y, \nu\rangle \le Q$ bounds the optimum rigorously
-    value     $Q$, the l1 norm of the weights
-    gap       value - <y, dual>: how far from optimal the weights can be, whatever the solver did
-    residual  ||A z - y|| / ||y|| (0 if y = 0)
-    """
-
-    weights: Array
-    dual: Array
-    value: float
-    gap: float
-    residual: float
-
-    def __post_init__(self) -> None:
-        self.weights.setflags(write=False)
-        self.dual.setflags(write=False)
-
-
-def basis_pursuit(problem: Problem) -> BasisPursuit:
-    """Solve basis pursuit by linear programming (HiGHS), then polish on the support to machine precision.
-
-    The program's constraints are stated in an orthonormal basis of row(A), and in units of the largest, so that the
-    solver's absolute tolerances are relative ones, whatever the units of the measurements. Raises InfeasibleError if y
-    has no nonnegative interpolant, and RuntimeError if the answer's certificate is not good to 1e-6. A problem is
-    solved once: its answer, with read-only arrays, is kept.
-    """
-    return problem._basis_pursuit
-
-
-def _solve_basis_pursuit(problem: Problem) -> BasisPursuit:
-    problem.require_nonnegative_interpolant()
-    A, y = problem.A, problem.y
-    if not y.any():
-        return BasisPursuit(np.zeros(A.shape[1]), np.zeros(A.shape[0]), 0.0, 0.0, 0.0)
-    row = problem.row_basis.T
-    moments = problem.moments
-    unit = np.abs(moments).max()
-    program = optimize.linprog(
-        np.ones(A.shape[1]),
-        A_eq=row,
-        b_eq=moments / unit,
-        method="highs",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
-    if program.status != 0:
-        raise RuntimeError(f"the linear program did not finish: {program.message}")
-    weights, support = _polish_weights(problem, np.maximum(program.x, 0) * unit)
-    dual = linalg.lstsq(A.T, row.T @ program.eqlin.marginals)[0]
-    dual = dual + linalg.lstsq(A[:, support].T, 1 - A[:, support].T @ dual)[0]
-    dual /= max(1.0, (A.T @ dual).max())
-    value = float(weights.sum())
-    gap = value - float(y @ dual)
-    residual = float(linalg.norm(problem.residual(weights)) / linalg.norm(y))
-    if not (abs(gap) <= CERTIFIED * value and residual <= CERTIFIED):
-        raise RuntimeError(f"basis pursuit was not solved: gap {gap:.3g} of {value:.3g}, residual {residual:.3g}")
-    return BasisPursuit(weights, dual, value, gap, residual)
-
-
-def _polish_weights(problem: Problem, weights: Array) -> tuple[Array, NDArray[np.bool_]]:
-    support = weights > 1e-9 * weights.max()
-    polished = np.zeros_like(weights)
-    polished[support] = weights[support] + linalg.lstsq(problem.A[:, support], problem.residual(weights * support))[0]
-    return (polished if polished.min() >= 0 else weights), support

@@ -24,7 +24,8 @@ Weight decay, of any of these parameters, is in `wnlib.descent.decay`.
 from wnlib.descent.decay import DecayedGradientDescent, DecayedSalimansKingmaDescent
 from wnlib.descent.loop import descend
 from wnlib.descent.methods import DescentMethod, GradientDescent, PolarDescent, SalimansKingmaDescent
-from wnlib.descent.result import Descent, DescentError
+from wnlib.descent.result import Descent
+from wnlib.errors import DescentError
 
 __all__ = [
     "DecayedGradientDescent",

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.flows import GradientFlow, Polar
+from wnlib.flows.flow import GradientFlow
+from wnlib.flows.polar import Polar
 
 PerRun = Any  # one number, or an array (...) with one for each run
 Shape = tuple[int, ...]

@@ -14,7 +14,7 @@ from wnlib._checks import Array
 from wnlib.descent.arguments import PerRun, nonnegative, one
 from wnlib.descent.methods import GradientDescent, Parts, SalimansKingmaDescent, Spare
 from wnlib.descent.rows import Rows
-from wnlib.flows import GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows.flow import GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
 
 
 @dataclass(frozen=True)

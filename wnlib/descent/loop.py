@@ -13,10 +13,11 @@ from wnlib import _checks as check
 from wnlib.descent.arguments import Shape, check_starts, nonnegative, positive, seeds, shape_of_runs
 from wnlib.descent.methods import DescentMethod
 from wnlib.descent.progress import shown
-from wnlib.descent.result import Descent, DescentError
+from wnlib.descent.result import Descent
 from wnlib.descent.rows import Epochs, Minibatch
 from wnlib.descent.runs import Record, Runs
-from wnlib.flows import Polar
+from wnlib.errors import DescentError
+from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 
 

@@ -20,7 +20,8 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.descent.arguments import PerRun, Shape, one, positive
 from wnlib.descent.rows import Explicit, Rows
-from wnlib.flows import Flow, GradientFlow, Polar, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.polar import Polar
 
 Mask = NDArray[np.bool_]
 Parts = tuple[Array, ...]  # a state, in contiguous pieces: (x,), or g of shape (...) and v of shape (..., N)

@@ -8,12 +8,8 @@ from numpy.typing import NDArray
 
 from wnlib._checks import Array
 from wnlib.descent.methods import DescentMethod, Mask, SalimansKingmaDescent
-from wnlib.flows import Polar
+from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
-
-
-class DescentError(RuntimeError):
-    """The steps were too long: a coordinate lost positivity (depth >= 2) or is not finite, or the loss diverged."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from wnlib.descent.arguments import Shape
 from wnlib.descent.methods import DescentMethod, Mask, Parts
 from wnlib.descent.result import Descent
 from wnlib.descent.rows import Minibatch
-from wnlib.flows import Polar
+from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 
 Numbers = NDArray[np.intp]

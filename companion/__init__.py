@@ -1,0 +1,1 @@
+"""The book's code, on top of `wnlib`: theorems, experiments, plots, and the commands that verify and store them."""

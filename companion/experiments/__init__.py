@@ -1,0 +1,1 @@
+"""The chapters' experiments: parameters in, tidy arrays out. What they find is drawn by `companion.plots`."""

@@ -1,0 +1,1 @@
+"""How the book says what was found: excerpts of theorems, claims, numbers."""

@@ -1,0 +1,278 @@
+r"""Convergence
+
+Every trajectory converges: to the interpolant that is closest to its start, or, with weight normalization only, to
+$w = 0$. What collapses is the only exception.
+
+Statement
+---------
+Let $L \ge 1$ and $y \ne 0$. Let $w(t)$ move from $w_0$ by gradient flow, or by weight-normalized gradient flow with
+constant learning rates; $w_0 > 0$ for $L \ge 2$, $w_0 \ne 0$ for $L = 1$. Let $\Phi$ be the potential of the flow and
+$\tau = \int_0^t \kappa L\, dt$. Then $w(t)$ is bounded. If
+
+1. **interpolant**: $A z^\circ = y$ for some $z^\circ$, which is $\ge 0$ if $L \ge 2$;
+2. **one sign of the radius**: with weight normalization at $L = 1$, $r(t)$ stays positive,
+
+then $w(t)$ converges, and one of two things happens:
+
+- *it fits*: $\tau \to \infty$, $\ell(w(t)) \to 0$, and $w(t)$ tends to the only minimiser $w_\infty$ of $D_\Phi(\cdot,
+  w_0)$ over the interpolants, $w \ge 0$ for $L \ge 2$. Moreover $D_\Phi(w_\infty, w(t))$ decreases to $0$;
+- *it collapses*: $\tau$ stays bounded, $r \to 0$, and $u$ converges, to some $u_\infty > 0$ for $L \ge 2$.
+
+Gradient flow always fits. Weight normalization fits if
+
+3. **no collapse**: $r(t)$ does not tend to $0$.
+
+This holds if $\ell(w_0) < \ell(0)$, since the loss does not increase, and if $w_0$ is close enough to an interpolant
+for {prf:ref}`thm-no_collapse`.
+
+Proof
+-----
+*Bounded.* Suppose that $\lVert w(t_k)\rVert \to \infty$ and, for a subsequence, that $w/\lVert w\rVert \to v$. As the
+loss does not increase, $A w$ is bounded, so $A v = 0$ and, by {prf:ref}`thm-invariants`, $\langle v,
+m_L(z(t))\rangle$ is constant. But $r \to \infty$, so $\sigma(r) \to \infty$, and where $v_i \ne 0$ the entry $u_i$
+stays away from $0$: $|z_i| = |u_i|\, e^{\sigma(r)} \to \infty$. So for $L \le 2$ the terms $v_i\, m_L(z_i)$ with
+$v_i \ne 0$ tend to $\infty$ (at $L = 1$ all to $-\infty$ where $r < 0$), and their sum is not constant. For $L \ge 3$
+they tend to $0$, but the constant is negative, as $m_L < 0$ and $v \ge 0$. This is a contradiction.
+
+In particular the flow exists for all times: for $L \ge 2$ the logarithms of $r$ and $u$ have bounded derivatives where
+$r$ is bounded.
+
+*If $\tau \to \infty$*, then $\ell \le D_\Phi(z^\circ, w_0)/(2\tau) \to 0$ by {prf:ref}`thm-loss_rate`. As $w$ is
+bounded, it has a limit point $a$; every limit point is an interpolant, and so not $0$. By
+{prf:ref}`thm-dissipation` $D_\Phi(a, w(t))$ does not increase. It is continuous at $w = a$, even if $a$ has zeros: by
+Fenchel's equality
+
+$$
+\begin{aligned}
+D_\Phi(a, w) &= \Phi(a) + \Phi^*(\theta) - \langle\theta, a\rangle, & \theta &= m_L(z),
+\end{aligned}
+$$
+
+where by {prf:ref}`thm-mirror_map` $\Phi^*$ is a continuous function of $r$, and $\langle\theta, a\rangle = \sum_{a_i
+\ne 0} a_i\, m_L(u_i e^{\sigma(r)})$ knows only the entries in which $u$ stays away from $0$. So $D_\Phi(a, w(t)) \to
+D_\Phi(a, a) = 0$ along a sequence of times, and thus for all times. If $b$ is another limit point, then also
+$D_\Phi(b, w(t)) \to 0$, and for $m = \frac12 (a + b)$
+
+$$
+\begin{aligned}
+0 \le D_\Phi(m, w(t)) &= \tfrac12 D_\Phi(a, w(t)) + \tfrac12 D_\Phi(b, w(t))
+  - \bigl( \tfrac12 \Phi(a) + \tfrac12 \Phi(b) - \Phi(m) \bigr).
+\end{aligned}
+$$
+
+In the limit the bracket is $\le 0$. But $\Phi$ is strictly convex along the segment from $a$ to $b$: inside it a fixed
+set of entries is not $0$, and $\Phi$ of weights with zeros is the same potential with fewer entries. So $a = b$, and
+$w(t) \to w_\infty = a$.
+
+*Where to.* For any interpolant $v$ (with $v \ge 0$ if $L \ge 2$), by {prf:ref}`thm-dissipation` the difference
+$D_\Phi(v, w(t)) - D_\Phi(w_\infty, w(t))$ does not depend on time, so
+
+$$
+\begin{aligned}
+D_\Phi(v, w_0) - D_\Phi(w_\infty, w_0) &= \lim_{t\to\infty} \bigl( D_\Phi(v, w(t)) - D_\Phi(w_\infty, w(t)) \bigr)
+  = \lim_{t\to\infty} D_\Phi(v, w(t)) \ge 0 .
+\end{aligned}
+$$
+
+There is only one minimiser, as $\Phi$ is strictly convex along segments.
+
+*If $\tau$ stays bounded*, then $\kappa = 1$ is excluded, so this is weight normalization. $\theta$ converges, since
+$d\theta/d\tau = p$ is bounded. $\lVert z\rVert = e^{\sigma(r)}$ is bounded, and at least $1$. For $L \ge 3$ the first
+keeps $\theta_i$ away from $0$; so at every depth $z = m_L^{-1}(\theta)$ converges, to a $z_\infty \ne 0$, which is
+positive for $L \ge 2$, and with it $u = z/\lVert z\rVert$ and $r$. If $r$ had a positive limit, so had $\kappa = \eta_u
+r^L e^{(2-L)\sigma}$, and $\tau$ would not be bounded. So $r \to 0$.
+
+*One excludes the other*: if it fits, then $A w \to y \ne 0$, and $r$ does not tend to $0$.
+
+Boundary
+--------
+- **Checked.** The algebra by computer algebra: the motion of $\theta$, the invariants, Fenchel's equality and the
+  midpoint with all sums written out. In numbers, for both flows: the distance to the limit that `wnlib.limit` computes
+  without following the flow, and the residual, along times that grow by powers of ten. Starts have a loss below
+  $\ell(0)$. Ill-conditioned matrices are left out: there a run of any length ends before its slowest direction has
+  converged.
+- **Assumed.** Nothing. In particular, Łojasiewicz's inequality is not needed: it makes bounded gradient flows of
+  analytic functions converge, and here the dual flow, of a convex function, does.
+- **No run can test.** That $w(t)$ converges: a run ends. It is proved. Nor, for a single start above $\ell(0)$ that
+  {prf:ref}`thm-no_collapse` does not cover, the third hypothesis: a radius that shrinks may grow again.
+
+Source
+------
+Derived here. By its abstract, {cite:t}`ChouRauhutWard2024` use invariants and the theorem of {cite:t}`Lojasiewicz1984`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import sympy as sp
+from scipy.integrate import solve_ivp
+
+from companion.verification import symbolic
+from companion.verification.cases import against_the_data, normalized_flow, opposed
+from companion.verification.ensemble import MATRICES, Case, Ensemble
+from companion.verification.symbolic import Depth, Derivation, L, Step, along, mirror, p, reduced, x
+from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from wnlib._checks import Array
+from wnlib.flows.flow import Flow, WeightNormFlow
+from wnlib.flows.geometry import mirror_map
+from wnlib.flows.polar import Polar
+from wnlib.limits.limit import limit
+from wnlib.problem import Problem
+from wnlib.trajectories.trajectory import Trajectory, integrate
+
+TIMES = np.geomspace(1e-4, 1, 5)  # of the run
+LONG = 1e6  # how long a run is at most, in units of 1 / ||A^T y||
+FITTED = 1e-5  # the relative residual at which it ends
+
+
+def derive(depth: Depth = L) -> Derivation:
+    """The dual variable, the invariants, Fenchel's equality and the divergences from a midpoint, for three weights."""
+    n, m = 3, 2
+    A, e = sp.Matrix(m, n, sp.symbols(f"a_1:{m * n + 1}")), sp.Matrix(sp.symbols(f"e_1:{m + 1}"))
+    a, b, w, theta = (sp.Matrix(sp.symbols(f"{name}_1:{n + 1}")) for name in ("alpha", "beta", "w", "theta"))
+    at_a, at_b, at_m, at_w = sp.symbols(r"\Phi(a) \Phi(b) \Phi(m) \Phi(w)")
+
+    def bregman(value: sp.Expr, end: sp.Matrix) -> sp.Expr:
+        return value - at_w - theta.dot(end - w)
+
+    gap = (at_a + at_b) / 2 - at_m
+    midpoint = bregman(at_m, (a + b) / 2) - (bregman(at_a, a) + bregman(at_b, b)) / 2 + gap
+    conjugate = theta.dot(w) - at_w
+    speed = symbolic.speed(depth)
+    residuals = reduced(
+        along(mirror(symbolic.magnified(), depth), symbolic.polar_rates(depth)) - speed * depth * p,
+        along(mirror(x, depth), symbolic.plain_rates(depth)) - depth * p,
+        (A.T * e).dot(w) - e.dot(A * w),
+        bregman(at_a, a) - (at_a + conjugate - theta.dot(a)),
+        midpoint,
+    )
+    pairing, to_a, to_b = (sp.Symbol(name) for name in (r"\langle\theta, a\rangle", r"D_\Phi(a, w)", r"D_\Phi(b, w)"))
+    steps = (
+        Step(
+            "The invariants",
+            r"\langle v, m_L(z)\rangle'",
+            sp.Symbol(r"\kappa L \langle A v, y - A w\rangle"),
+            "Zero if $A v = 0$: so no trajectory is unbounded.",
+        ),
+        Step("The clock", r"d\tau/dt", speed * depth, "Bounded below where the radius is: then the loss tends to 0."),
+        Step(
+            "Fenchel's equality",
+            r"D_\Phi(a, w)",
+            at_a + sp.Symbol(r"\Phi^*(\theta)") - pairing,
+            "Continuous at $w = a$, even if $a$ has zeros.",
+        ),
+        Step(
+            "The midpoint",
+            r"D_\Phi(\tfrac{a + b}{2}, w)",
+            (to_a + to_b) / 2 - gap,
+            "Not negative; so two limit points would contradict strict convexity.",
+        ),
+    )
+    return Derivation(steps, residuals)
+
+
+def below_zero(case: Case) -> Polar:
+    r"""A start that leans towards the target, of so small a radius that its loss is below $\ell(0)$."""
+    factors = case.target ** (1 / case.depth)
+    direction = case.direction / np.linalg.norm(case.direction) + 2 * factors / np.linalg.norm(factors)
+    direction /= np.linalg.norm(direction)
+    output = case.problem.A @ direction**case.depth
+    halfway = float(0.5 * case.problem.y @ output / (output @ output)) ** (1 / case.depth)
+    return case.flow.start(case.n, min(case.scale * case.target_radius, halfway), direction)
+
+
+def snapshots(flow: Flow, problem: Problem, start: Polar) -> Trajectory:
+    """On the way to the limit, after times that grow by powers of ten."""
+    t_end, data = LONG / float(np.linalg.norm(problem.A.T @ problem.y)), float(np.linalg.norm(problem.y))
+    trajectory = integrate(flow, problem, start, t_end, rtol=1e-6, stop_loss=0.5 * (FITTED * data) ** 2)
+    return trajectory.at(TIMES * trajectory.t[-1])
+
+
+def residuals(problem: Problem, weights: Array) -> Array:
+    """Of weights (T, N), relative to y, shape (T,)."""
+    return np.asarray(np.linalg.norm(problem.residual(weights), axis=-1) / np.linalg.norm(problem.y))
+
+
+def measure(
+    case: Case,
+    start: Callable[[Case], Polar] = below_zero,
+    ratio: float = 1.0,
+    scale: float = 1.0,
+    swapped: bool = False,
+) -> Measurement:
+    """Distances to the limit, relative to it, or the residuals if they are larger, on the way; both flows.
+
+    For the falsifiers: another `start`; the limit of a flow with another `ratio`, from another `scale`, or of the other
+    flow (`swapped`).
+    """
+    problem, point, normalized = case.problem, start(case), normalized_flow(case)
+    flows: tuple[Flow, ...] = (normalized, case.plain)
+    limits: tuple[Flow, ...] = (WeightNormFlow(case.depth, ratio * normalized.ratio), case.plain)
+    moved = Polar(scale * point.radius, point.log_direction, point.sign)
+    errors = []
+    for flow, closest in zip(flows, limits[::-1] if swapped else limits, strict=True):
+        weights, end = snapshots(flow, problem, point).weights, limit(closest, problem, moved).weights
+        distance = np.linalg.norm(weights - end, axis=-1) / np.linalg.norm(end)
+        errors.append(np.maximum(distance, residuals(problem, weights)))
+    # The flow that ends farther from its limit stands for both.
+    return Measurement(max(errors, key=lambda error: error[-1]), 0.0, scale=1.0)
+
+
+def infeasible(case: Case) -> Measurement:
+    """The residuals of a flow of nonnegative weights whose outputs have the wrong sign."""
+    A, truth = np.abs(case.problem.A), -np.asarray(case.problem.truth)
+    problem = Problem(A, A @ truth, truth)
+    units = float(np.linalg.norm(A.T @ problem.y))
+    path = solve_ivp(
+        case.flow.velocity(problem), (0, 10 / units), case.flow.encode(case.start), "LSODA", 10 * TIMES / units
+    )
+    return Measurement(residuals(problem, case.flow.decode(path.y.T).weights(case.depth)), 0.0, scale=1.0)
+
+
+def across_zero(case: Case) -> Measurement:
+    r"""The part of $\nabla\Phi(w) - \nabla\Phi(w_0)$ outside row(A), 0 at a minimiser, after a change of r's sign."""
+    start = opposed(case)
+    mirror, end = mirror_map(case.flow, float(start.radius)), snapshots(case.flow, case.problem, start).points[-1]
+    shift = mirror.gradient(end) - mirror.gradient(start)
+    return Measurement(float(np.linalg.norm(shift @ case.problem.kernel)), 0.0, scale=1.0)
+
+
+def collapsing(case: Case) -> Measurement:
+    """The residuals of a flow from a small start against the data."""
+    start = against_the_data(case)
+    point = case.flow.start(len(start.direction), 0.5 * case.scale * start.threshold, start.direction)
+    return Measurement(residuals(start.problem, snapshots(case.flow, start.problem, point).weights), 0.0, scale=1.0)
+
+
+THEOREM = Theorem(
+    __name__,
+    __doc__,
+    kind=Kind.LIMIT,
+    tolerance=1e-3,
+    ensemble=Ensemble(ratios=(1.0, 4.0), scales=(0.6, 1.4), matrices=MATRICES[:-1]),
+    derive=derive,
+    symbolic=True,
+    measure=measure,
+    uses=("dissipation", "invariants", "loss_rate", "mirror_map", "no_collapse"),
+    falsifiers=(
+        Falsifier(
+            1, "measurements with the wrong sign", infeasible, ensemble=Ensemble(depths=(2, 3), scales=(0.3, 1.0))
+        ),
+        Falsifier(
+            2,
+            "a radius that changes its sign",
+            across_zero,
+            ensemble=Ensemble(depths=(1,), ratios=(0.01, 0.1), scales=(0.1, 0.5)),
+        ),
+        Falsifier(
+            3,
+            "a small start against the data, which collapses",
+            collapsing,
+            ensemble=Ensemble(depths=(2, 3), ratios=(0.1, 3.0), scales=(0.1, 0.9)),
+        ),
+        Falsifier("formula", "the limit of a tenth of the ratio", partial(measure, ratio=0.1)),
+        Falsifier("formula", "the limit from twice the radius", partial(measure, scale=2.0)),
+        Falsifier("formula", "the limit of the other flow", partial(measure, swapped=True)),
+    ),
+)

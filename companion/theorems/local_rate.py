@@ -1,0 +1,239 @@
+r"""The local rate
+
+Near a positive limit the residual decays exponentially, at a rate that the limit tells: the smallest eigenvalue of
+$A K(w_\infty) A^\top$, with the matrix $K$ that turns the force into a velocity.
+
+Statement
+---------
+Let $L \ge 1$, let $w(t)$ move by gradient flow, or by weight-normalized gradient flow with constant learning rates, and
+let $e(t) = y - A w(t)$ be the residual. Let $K(w)$ be the matrix of {prf:ref}`thm-mirror_map`, so that
+$K(w_\infty) = \kappa_\infty L\, \nabla^2\Phi^*(\theta_\infty)$, and $\mu_1 \le \dots \le \mu_k$ the eigenvalues of
+$G_\infty = A K(w_\infty) A^\top$ on the range of $A$. If
+
+1. **interior limit**: $w(t) \to w_\infty$ with $A w_\infty = y$ and $w_\infty > 0$ (or $L = 1$ and $r_\infty \ne 0$),
+
+then $\mu_1 > 0$, the loss decays exponentially, and if $e \ne 0$,
+
+$$
+\begin{aligned}
+-\frac{d}{dt} \log \lVert e(t)\rVert \;\to\; \mu, \qquad -\frac1t \log\lVert e(t)\rVert \;\to\; \mu,
+\end{aligned}
+$$
+
+where $\mu$ is one of $\mu_1, \dots, \mu_k$. If moreover
+
+2. **generic**: $e(t)/\lVert e(t)\rVert$ does not become orthogonal to the eigenvectors of $\mu_1$,
+
+then $\mu = \mu_1$.
+
+Proof
+-----
+By {prf:ref}`thm-mirror_map` $w' = K(w)\, A^\top e$ with $K$ positive definite where $w > 0$, so
+
+$$
+\begin{aligned}
+e' &= -G e, & G(t) &= A K(w(t)) A^\top \to G_\infty .
+\end{aligned}
+$$
+
+$G$ maps the range of $A$ to itself, and $e$ is in it. There $\langle v, G_\infty v\rangle = \langle A^\top v, K A^\top
+v\rangle > 0$ for $v \ne 0$, as $A^\top$ is injective on the range of $A$; so $\mu_1 > 0$.
+
+*Exponentially.* $\frac{d}{dt}\lVert e\rVert^2 = -2\langle e, G e\rangle$. For any $\mu' < \mu_1$ the smallest
+eigenvalue of $G(t)$ exceeds $\mu'$ from some time on, and from then on $\lVert e\rVert$ falls at least like $e^{-\mu'
+t}$. So $w'$ is integrable, and with it $G'$, as $K$ is smooth near $w_\infty$.
+
+*The rate converges.* Let $v = e/\lVert e\rVert$ and $q = \langle v, G v\rangle = -\frac{d}{dt}\log\lVert e\rVert$. From
+$v' = -G v + q v$,
+
+$$
+\begin{aligned}
+q' &= \langle v, G' v\rangle - 2\, \lVert G v - q v\rVert^2 .
+\end{aligned}
+$$
+
+So $q - \int_0^t \langle v, G' v\rangle$ does not increase, and it is bounded since $G'$ is integrable. Hence it
+converges, $q$ converges to some $\mu$, and $\int \lVert G v - q v\rVert^2 dt$ is finite. Along some sequence of times
+$G v - q v \to 0$, and $v$ converges, since it is on the unit sphere, to a $v_\infty$ with $G_\infty v_\infty = \mu
+v_\infty$. This proves the first limit; the second is its mean.
+
+*Which one.* All of $Gv - qv$ tends to $0$, because its square is integrable and its derivative bounded. So every limit
+point of $v$ is a unit vector in the eigenspace of $\mu$. If $\mu \ne \mu_1$, then this eigenspace is orthogonal to that
+of $\mu_1$, and $v$ becomes orthogonal to it as well, which the second hypothesis excludes.
+
+Boundary
+--------
+- **Checked.** The derivatives of $\lVert e\rVert^2$, $v$ and $q$ by computer algebra for two measurements, $K$ for
+  every depth. In numbers, for both flows: the rate at which the residual of a followed trajectory falls, over decades
+  of the loss, against $\mu_1$ at the limit that `wnlib.limit` computes. The starts are near the direction of $\mu_1$,
+  at moderate distance from the limit, so that the decades that digits allow are enough.
+- **Assumed.** Nothing.
+- **No run can test.** That a start is generic in the sense of the second hypothesis: a rate might change after the run
+  ends. Where two eigenvalues are close, no run is long enough to tell them apart.
+
+Source
+------
+Derived here. That convergence is linear close to the minimum-norm solution, for least squares with weight
+normalization, is in {cite:t}`Wu2020`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import sympy as sp
+from scipy import linalg
+
+from companion.verification import symbolic
+from companion.verification.cases import planned
+from companion.verification.ensemble import Case, Ensemble
+from companion.verification.symbolic import Depth, Derivation, L, Step, along, c, eta_u, p, pull, r, reduced, u
+from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from wnlib._checks import Array
+from wnlib.flows.flow import Flow
+from wnlib.flows.geometry import mirror_map
+from wnlib.flows.metric import rate_matrix
+from wnlib.flows.polar import Polar, polar_of
+from wnlib.limits.limit import limit
+from wnlib.problem import Problem
+from wnlib.trajectories.trajectory import integrate
+
+FITTED = 1e-10  # of the loss at the start; below, it has lost its digits
+
+
+def derive(depth: Depth = L) -> Derivation:
+    """The residual's equation, its norm, and the motion of the Rayleigh quotient, for two measurements."""
+    t = sp.Symbol("t", positive=True)
+    a, b, d = (sp.Function(name)(t) for name in "abd")
+    G = sp.Matrix([[a, b], [b, d]])
+    e = sp.Matrix([sp.Function(f"e_{i}")(t) for i in (1, 2)])
+    moved = dict(zip(e.diff(t), -G * e, strict=True))
+
+    def rate(expression: sp.Expr) -> sp.Expr:
+        return sp.diff(expression, t).subs(moved)
+
+    square = e.dot(e)
+    q = (e.T * G * e)[0] / square
+    excess = G * e - q * e
+    growth = (e.T * G.diff(t) * e)[0] / square
+    v_1 = e[0] / sp.sqrt(square)
+    gamma = c * r**2
+    metric_row = depth**2 * eta_u * r ** (2 * depth) * (u ** (2 * depth - 2) * p - (1 - 1 / gamma) * u**depth * pull)
+    residuals = (
+        *reduced(rate(square) + 2 * (e.T * G * e)[0]),
+        sp.simplify(rate(v_1) + ((G * e)[0] - q * e[0]) / sp.sqrt(square)),
+        sp.simplify(rate(q) - growth + 2 * excess.dot(excess) / square),
+        *reduced((along((r * u) ** depth, symbolic.polar_rates(depth)) - metric_row) / (eta_u * r ** (2 * depth))),
+    )
+    E, Q, X, Y = (
+        sp.Symbol(name) for name in (r"{\lVert e\rVert}", "q", r"{\langle v, G'v\rangle}", r"{\lVert Gv-qv\rVert}")
+    )
+    steps = (
+        Step("The metric", "(K p)_i", metric_row, r"$w' = K(w)\, p$ and $p = A^\top e$, so $e' = -A K A^\top e$."),
+        Step("The norm", r"\lVert e\rVert'", -Q * E, r"$q = \langle v, G v\rangle$ for $v = e/\lVert e\rVert$."),
+        Step("The rate", "q'", X - 2 * Y**2, "Product rule; the second term never lets the rate grow."),
+    )
+    return Derivation(steps, residuals)
+
+
+def near(flow: Flow, problem: Problem, end: Array, distance: float = 0.1) -> Polar:
+    """A start from which the flow ends at `end`, along the slowest direction."""
+    point = polar_of(end, flow.depth)
+    mirror = mirror_map(flow, float(point.radius))
+    theta = mirror.gradient(point)
+    # theta moves by A^T lambda and the residual by A K A^T lambda: along an eigenvector if lambda is one.
+    change = problem.A.T @ (linalg.orth(problem.A) @ linalg.eigh(rate_matrix(flow, problem, end))[1][:, 0])
+    gamma = float(flow.relative_rate(point.radius) * point.radius**2)
+    size = np.ones(len(end)) if flow.depth == 2 else np.abs(theta)
+    return mirror.inverse(theta + distance * min(1.0, gamma) / np.max(np.abs(change) / size) * change)
+
+
+def positive(case: Case, flow: Flow) -> tuple[Problem, Polar, Array]:
+    """A problem, a start, and the positive limit that `wnlib.limit` computes."""
+    problem, end, _ = planned(case, flow)
+    start = near(flow, problem, end)
+    return problem, start, limit(flow, problem, start).weights
+
+
+def extreme(case: Case, flow: Flow) -> tuple[Problem, Polar, Array]:
+    """Two measurements of which only one weight is an interpolant: the others vanish, and with them their K."""
+    rng = case.rng()
+    A = np.vstack([rng.uniform(0.5, 1, case.n), np.append(0.0, rng.uniform(0.5, 1, case.n - 1))])
+    end = np.append(1.0, np.zeros(case.n - 1))
+    return Problem(A, A @ end, end), case.start, end
+
+
+def symmetric(case: Case, flow: Flow) -> tuple[Problem, Polar, Array]:
+    """Two measurements that a symmetry swaps: their residuals stay equal, orthogonal to the slower (1, -1)."""
+    rng = case.rng()
+    a, b, half = rng.uniform(0.5, 1, (3, case.n))
+    A, end = np.block([[a, b], [b, a]]), np.append(half, half)
+    problem = Problem(A, A @ end, end)
+    point = polar_of(end, flow.depth)
+    mirror = mirror_map(flow, float(point.radius))
+    theta = mirror.gradient(point)
+    size = 0.1 * min(1.0, float(flow.relative_rate(point.radius) * point.radius**2))
+    push = A.sum(axis=0) * np.min(np.abs(theta) if flow.depth != 2 else 1.0) / A.sum(axis=0).max()
+    return problem, mirror.inverse(theta - size * push), end
+
+
+def rates_at(flow: Flow, problem: Problem, weights: Array, inverted: bool) -> Array:
+    r"""The rate matrix; with $\gamma$ for $1/\gamma$ in K, the radius contributes $\gamma^2$ times as much."""
+    right = rate_matrix(flow, problem, weights)
+    if not inverted:
+        return right
+    point = polar_of(weights, flow.depth)
+    gamma = float(flow.relative_rate(point.radius) * point.radius**2)
+    output = linalg.orth(problem.A).T @ problem.A @ weights
+    radial = float(flow.angular_rate(point.radius)) / gamma * flow.depth**2 * np.outer(output, output)
+    return right + (gamma**2 - 1) * radial
+
+
+def measure(
+    case: Case,
+    build: Callable[[Case, Flow], tuple[Problem, Polar, Array]] = positive,
+    inverted: bool = False,
+    factor: float = 1.0,
+) -> Measurement:
+    r"""Rates between equidistant times, on the way to the limit, against the smallest eigenvalue; both flows.
+
+    For the falsifiers: another `build` of problem, start and limit; gamma `inverted` in K; a `factor` on the
+    predicted rate.
+    """
+    rates = []
+    # Gradient flow at depth 1 is linear: there is nothing to approach.
+    flows: tuple[Flow, ...] = (case.flow,) if case.depth == 1 else (case.flow, case.plain)
+    for flow in flows:
+        problem, start, end = build(case, flow)
+        spectrum = linalg.eigvalsh(rates_at(flow, problem, end, inverted))
+        slowest = factor * float(np.min(spectrum[spectrum > 1e-9 * spectrum.max()]))
+        trajectory = integrate(flow, problem, start, 10 / slowest, rtol=1e-10)
+        times = np.linspace(0, trajectory.t[trajectory.loss > FITTED * trajectory.loss[0]][-1], 7)
+        residual = np.linalg.norm(problem.residual(trajectory.at(times).weights), axis=1)
+        rates.append(-np.diff(np.log(residual)) / np.diff(times) / slowest)
+    # The flow whose last rate is farther from the prediction stands for both.
+    return Measurement(max(rates, key=lambda rate: abs(rate[-1] - 1)), 1.0)
+
+
+THEOREM = Theorem(
+    __name__,
+    __doc__,
+    kind=Kind.LIMIT,
+    tolerance=1e-3,
+    ensemble=Ensemble(ratios=(0.1, 10.0)),
+    derive=derive,
+    symbolic=True,
+    measure=measure,
+    uses=("mirror_map",),
+    falsifiers=(
+        Falsifier(
+            1,
+            "only one weight interpolates: the limit is on the boundary",
+            partial(measure, build=extreme),
+            ensemble=Ensemble(depths=(2, 3), ratios=(1.0, 10.0), scales=(0.8, 1.2), columns=(2, 4)),
+        ),
+        Falsifier(2, "a symmetry hides the slow eigenvector", partial(measure, build=symmetric)),
+        Falsifier("formula", r"$2\mu_1$", partial(measure, factor=2.0)),
+        Falsifier("formula", r"$\gamma$ for $1/\gamma$ in $K$", partial(measure, inverted=True)),
+    ),
+)

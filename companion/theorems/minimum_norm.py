@@ -1,0 +1,222 @@
+r"""The excess over the least norm
+
+For least squares ($L = 1$) weight normalization ends at an interpolant whose excess over the least norm is
+exponentially small in the ratio, as long as the start is shorter than the shortest interpolant. From a longer start the
+limit becomes as long as the start.
+
+Statement
+---------
+Let $w^\dagger = A^+ y \ne 0$ be the interpolant of least norm, $q = \lVert w^\dagger\rVert^2$, and $\nu =
+\lVert w_\perp(0)\rVert^2/r_0^2 \in [0, 1]$ the share of the start in $\ker A$. Let weight-normalized gradient flow
+start from $r_0 \ne 0$, of either sign. If
+
+1. **one factor**: $L = 1$;
+2. **constant ratio**: $c = \eta_u/\eta_r$ does not depend on time;
+3. **interpolation**: $w(t) \to w_\infty$ with $A w_\infty = y$;
+4. **sharp ratio**: $k = c\, q > 1$,
+
+then, with $\varepsilon = \nu\, e^{c (r_0^2 - q)}$ and Lambert's function $W$, the inverse of $t \mapsto t\, e^t$ on $t
+\ge 0$,
+
+$$
+\begin{aligned}
+\frac{W(k\, \varepsilon)}{k} \;\le\; \frac{\lVert w_\infty\rVert^2 - q}{q} = \frac{\lVert w_\infty -
+w^\dagger\rVert^2}{q} \;\le\; \frac{W((k - 1)\, \varepsilon)}{k - 1} \;\le\; \varepsilon .
+\end{aligned}
+$$
+
+If this holds from the same start for every large $c$, then $\lVert w_\infty\rVert^2 \to \max(q, r_0^2)$ as $c \to
+\infty$, unless $\nu = 0$; then $w_\infty = w^\dagger$. Without the fourth hypothesis still $(\lVert w_\infty\rVert^2 -
+q)/\lVert w_\infty\rVert^2 \le \varepsilon$. Gradient flow, which keeps $w_\perp$, has the excess $\nu\, r_0^2$.
+
+Proof
+-----
+*The equation.* Let $t = \lVert w_\infty - w^\dagger\rVert^2/q$. As $w_\infty - w^\dagger \in \ker A \perp w^\dagger$,
+it is the relative excess, too. Insert $R = q\, (1 + t)$ into $R\, (1 - \nu\, e^{c (r_0^2 - R)}) = q$, which is
+{prf:ref}`thm-perpendicular`, and divide by $q$:
+
+$$
+\begin{aligned}
+t &= \varepsilon\, (1 + t)\, e^{-k t} .
+\end{aligned}
+$$
+
+*From below.* So $t\, e^{k t} = \varepsilon\, (1 + t) \ge \varepsilon$. Multiply by $k$: $k t\, e^{k t} \ge k\,
+\varepsilon$, hence $k t \ge W(k\, \varepsilon)$, as $W$ increases. This holds for every $c > 0$.
+
+*From above.* As $1 + t \le e^t$, the equation gives $t\, e^{(k - 1)\, t} \le \varepsilon$. Multiply by $k - 1 > 0$:
+hence $(k - 1)\, t \le W((k - 1)\, \varepsilon)$. Finally $W(x) = x\, e^{-W(x)} \le x$. For every $c > 0$, $t/(1 + t) =
+\varepsilon\, e^{-k t} \le \varepsilon$.
+
+*The limit.* If $\nu = 0$, then $t = 0$. If $r_0^2 < q$, then $\varepsilon \to 0$. Let $\nu > 0$ and $d = r_0^2 - q \ge
+0$. For $x \ge e$,
+
+$$
+\begin{aligned}
+\log x - \log\log x \;\le\; W(x) \;\le\; \log x :
+\end{aligned}
+$$
+
+apply $s \mapsto s\, e^s$, to get $x\, (1 - \log\log x/\log x) \le x \le x \log x$. At $x = k\, \varepsilon$ and $x =
+(k - 1)\, \varepsilon$, $\log x$ is $c\, d$ plus $\log k\nu$ or $\log (k - 1)\nu$, which grow like $\log c$. So both
+bounds, times $q$, tend to $d$.
+
+Boundary
+--------
+- **Checked.** The equation, the inequalities and the limits by computer algebra. Both bounds, against flows followed
+  until they fit and limits that `wnlib.limit` computes, for starts shorter and longer than the shortest interpolant.
+  The measured excess is that of the part in $\ker A$: of the other part only the loss is left.
+- **Assumed.** Nothing beyond the third hypothesis.
+- **No run can test.** That the flow converges, and the limit of infinite ratio: ratios are finite, and below the
+  frontier $r_0^2 = q$ such that double precision still tells the limit from $w^\dagger$. Directions are random, as
+  uniform ones may have $\nu = 0$ up to rounding.
+
+Source
+------
+Derived here. The abstract of {cite:t}`Wu2020` says that weight normalization and reparametrized projected gradient
+descent for overparametrized least squares converge close to the solution of least $\ell_2$ norm, even from starts far
+from zero.
+"""
+
+from functools import partial
+
+import numpy as np
+import sympy as sp
+from scipy.special import lambertw
+
+from companion.verification import symbolic
+from companion.verification.cases import problem_and_start
+from companion.verification.ensemble import Case, Ensemble
+from companion.verification.measuring import FITTED, computed_limit, least_norm, until_fitted
+from companion.verification.symbolic import Depth, Derivation, Step, c
+from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from wnlib._checks import Array
+from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.polar import Polar
+from wnlib.problem import Problem
+
+DIGITS = 18  # -log of the smallest epsilon: the excess is the square of a distance that rounding blurs
+
+
+def derive(depth: Depth) -> Derivation:
+    """The equation for the relative excess, the gaps of the inequalities, and both bounds for a growing ratio."""
+    t, q, k, x, d = sp.symbols("t q k x d", positive=True)
+    nu, r_0 = sp.symbols(r"\nu r_0", positive=True)
+    epsilon = nu * sp.exp(c * (r_0**2 - q))
+    R = q * (1 + t)
+    excess = sp.simplify((R - q - R * nu * sp.exp(c * (r_0**2 - R))) / q)
+    solved = t * sp.exp(k * t) / (1 + t)  # the epsilon that belongs to t
+    from_below = t * sp.exp(k * t) - solved
+    from_above = solved - t * sp.exp((k - 1) * t)
+    gap = t * sp.exp((k - 1) * t) / (1 + t) * (sp.exp(t) - 1 - t)
+    log_x = sp.log(x)
+    lower = log_x - sp.log(log_x)
+    at_lower = sp.log(c * q * nu) + c * d  # log x there, for x = k epsilon
+    at_upper = sp.log((c * q - 1) * nu) + c * d
+    limits = (
+        sp.limit((at_lower - sp.log(at_lower)) / c, c, sp.oo),
+        sp.limit(q * at_upper / (c * q - 1), c, sp.oo),
+    )
+    steps = (
+        Step("Insert $R = q (1 + t)$", "0", excess, "Divided by $q$: the theorem on the perpendicular component."),
+        Step("Solve", r"\varepsilon", solved, r"$t = \varepsilon (1 + t) e^{-k t}$, with $k = c q$."),
+        Step("From below", r"t e^{k t} - \varepsilon", sp.simplify(from_below), "Positive."),
+        Step("From above", r"\varepsilon - t e^{(k-1) t}", gap, "Positive, as $e^t > 1 + t$."),
+        Step(
+            "Lambert's function", r"x - a e^a", x * sp.log(log_x) / log_x, r"For $a = \log x - \log\log x$, $x \ge e$."
+        ),
+        Step("The lower bound", r"\lim_{c\to\infty}", limits[0], r"Times $q$, with $d = r_0^2 - q \ge 0$."),
+        Step("The upper bound", r"\lim_{c\to\infty}", limits[1], "The same."),
+    )
+    residuals = symbolic.reduced(
+        excess - (t - epsilon * (1 + t) * sp.exp(-c * q * t)),
+        t - solved * (1 + t) * sp.exp(-k * t),
+        from_below - solved * t,
+        from_above - gap,
+        x - lower * x / log_x - x * sp.log(log_x) / log_x,
+        sp.exp(lower) - x / log_x,
+        limits[0] - d,
+        limits[1] - d,
+    )
+    return Derivation(steps, residuals)
+
+
+def bounds(
+    k: float, nu: float, length: float, sign: float = 1.0, constant: float = 1.0, index: float = 1.0
+) -> tuple[float, float, float]:
+    r"""The lower bound, the upper bound, and $\varepsilon$, with $c (r_0^2 - q) = k$ (`length` - 1).
+
+    For the falsifiers: another `sign` or `constant` in the exponent, another `index` in place of the 1 in k - 1.
+    """
+    epsilon = nu * np.exp(sign * constant * k * (length - 1))
+    lower, upper = (float(lambertw(factor * epsilon).real) / factor for factor in (k, k - index))
+    return lower, upper, epsilon
+
+
+def planned(case: Case) -> tuple[Problem, Polar, float]:
+    """A start of squared radius scale^2 q, and k: 1 + ratio, or less where the excess would be lost in rounding."""
+    problem, start = problem_and_start(case)
+    radius = case.scale * float(np.linalg.norm(least_norm(problem)))
+    k = 1 + case.ratio if case.scale >= 1 else min(1 + case.ratio, DIGITS / (1 - case.scale**2))
+    return problem, Polar(np.sign(start.radius) * radius, start.log_direction, start.sign), k
+
+
+def flow_of(problem: Problem, k: float, depth: int = 1) -> WeightNormFlow:
+    """Of ratio k / q."""
+    least = least_norm(problem)
+    return WeightNormFlow(depth, k / float(least @ least))
+
+
+def compared(problem: Problem, start: Polar, ends: list[Array], k: float, **wrong: float) -> Measurement:
+    """The squared norms of the ends between their bounds."""
+    least = least_norm(problem)
+    q, w_0 = float(least @ least), start.weights(1)
+    nu = float(np.sum((w_0 @ problem.kernel) ** 2) / (w_0 @ w_0))
+    lower, upper, epsilon = bounds(k, nu, float(w_0 @ w_0) / q, **wrong)
+    # What is left of end - least is in the rows, where it is what is left of the loss.
+    distances = [float(np.sum((end @ problem.kernel) ** 2)) / q for end in ends]
+    return Measurement([*(lower for _ in ends), *distances, upper], [*distances, *(upper for _ in ends), epsilon])
+
+
+def measure(case: Case, fitted: float = FITTED, **wrong: float) -> Measurement:
+    """The end of the flow, followed until it has `fitted`, and computed from a point on the way."""
+    problem, start, k = planned(case)
+    followed = until_fitted(flow_of(problem, k), problem, start, fitted)
+    return compared(problem, start, [followed.weights[-1], computed_limit(followed)], k, **wrong)
+
+
+def another(case: Case, depth: int = 1, plain: bool = False) -> Measurement:
+    """The end of another flow from the same nonnegative start: of another `depth`, or gradient flow."""
+    k, problem = 1 + case.ratio, case.problem
+    radius = case.scale * float(np.linalg.norm(least_norm(problem)))
+    flow: Flow = GradientFlow(depth) if plain else flow_of(problem, k, depth)
+    start = flow.start(case.n, radius, np.abs(case.direction))
+    return compared(problem, start, [until_fitted(flow, problem, start, 1e-6).weights[-1]], k)
+
+
+def blunt(case: Case) -> Measurement:
+    """A ratio with k < 1."""
+    problem, start, _ = planned(case)
+    k = 1 / (1 + case.ratio)
+    return compared(problem, start, [until_fitted(flow_of(problem, k), problem, start).weights[-1]], k)
+
+
+THEOREM = Theorem(
+    __name__,
+    __doc__,
+    kind=Kind.UPPER_BOUND,
+    tolerance=1e-4,
+    ensemble=Ensemble(depths=(1,), ratios=(0.1, 100), scales=(0.3, 1.6), uniform=False),
+    derive=derive,
+    measure=measure,
+    falsifiers=(
+        Falsifier(1, "$L = 2$", partial(another, depth=2)),
+        Falsifier(2, "$c = 1/r^2$: gradient flow", partial(another, plain=True)),
+        Falsifier(3, "a flow that stops on the way", partial(measure, fitted=0.1)),
+        Falsifier(4, "$k < 1$", blunt),
+        Falsifier("formula", "$e^{c (q - r_0^2)}$", partial(measure, sign=-1.0)),
+        Falsifier("formula", "$e^{c (r_0^2 - q)/2}$", partial(measure, constant=0.5)),
+        Falsifier("formula", "$k + 1$ in place of $k - 1$", partial(measure, index=-1.0)),
+    ),
+    uses=("perpendicular",),
+)

@@ -1,0 +1,108 @@
+r"""Cases in units of their targets: how often a start is magnified on the way to $z^*$, and how large it is beside it.
+
+For the theorems on limits the interesting parameters are not the ratio and the scale but what they are relative to the
+target's radius $\sqrt{\rho(z^*)}$. Here a case's `ratio` is the logarithm of the magnification between w = 0 and $z^*$
+(to the power L - 2 above depth 2), its `scale` is $r_0/\sqrt{\rho(z^*)}$.
+"""
+
+import numpy as np
+
+from companion.verification.ensemble import Case
+from wnlib._checks import Array
+from wnlib.flows.flow import Flow, ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows.geometry import mirror_map
+from wnlib.flows.polar import Polar, polar_of
+from wnlib.limits.small_starts import SmallStart
+from wnlib.problem import Problem
+
+
+def normalized_flow(case: Case) -> WeightNormFlow:
+    r"""Weight-normalized gradient flow with $\max(1, L-2)\, c\, \rho(z^*)/2$ = the case's ratio."""
+    return WeightNormFlow(case.depth, 2 * case.ratio / (max(1, case.depth - 2) * case.target_radius**2))
+
+
+def start_radius(case: Case) -> float:
+    r"""$r_0$ = the case's scale, times $\sqrt{\rho(z^*)}$."""
+    return case.scale * case.target_radius
+
+
+def sheltered(case: Case) -> Polar:
+    """The case's start; at depth 1, one so small and leaning so far towards the data that its loss is below ell(0)."""
+    if case.depth >= 2:
+        return case.start
+    data = case.problem.A.T @ case.problem.y
+    direction = case.start.direction + 2 * data / np.linalg.norm(data)
+    output = case.problem.A @ direction / np.linalg.norm(direction)
+    return case.flow.start(case.n, min(case.scale, 0.5 * float(case.problem.y @ output / (output @ output))), direction)
+
+
+def opposed(case: Case) -> Polar:
+    """The case's start, with the sign that makes its radius shrink at first."""
+    start = sheltered(case)
+    return Polar(start.radius, start.log_direction, -start.sign)
+
+
+def growing(flow: Flow, rate: float) -> Flow:
+    """Weight normalization whose ratio grows at this `rate`, relatively; another flow as it is."""
+    if not isinstance(flow, WeightNormFlow):
+        return flow
+    return ScheduledWeightNormFlow(flow.depth, flow.ratio, angular_schedule=lambda t: 1 + rate * t)
+
+
+def problem_and_start(case: Case) -> tuple[Problem, Polar]:
+    """Measurements of dense weights of either sign, and a radius of either sign."""
+    A, rng = case.problem.A, case.rng()
+    sign = float(rng.choice([-1.0, 1.0]))
+    return Problem(A, A @ rng.standard_normal(case.n)), case.flow.start(case.n, sign * case.scale, case.direction)
+
+
+def planned(case: Case, flow: Flow, reach: float = 0.3) -> tuple[Problem, Array, Polar]:
+    r"""A problem, a positive interpolant (N,), and a start from which the flow ends there, if it does not collapse.
+
+    Their dual variables differ by a vector in row(A), relatively by `reach`.
+    """
+    rng = case.rng()
+    end = np.asarray(case.problem.truth) + rng.uniform(0.1, 0.3, case.n)
+    problem = Problem(case.problem.A, case.problem.A @ end, end)
+    point = polar_of(end, case.depth)
+    mirror = mirror_map(flow, float(point.radius))
+    theta = mirror.gradient(point)
+    change = problem.row_basis @ rng.standard_normal(problem.rank)
+    gamma = float(flow.relative_rate(point.radius) * point.radius**2)
+    size = np.ones(case.n) if case.depth == 2 else np.abs(theta)
+    change *= reach * min(1.0, gamma) / np.max(np.abs(change) / size)
+    return problem, end, mirror.inverse(theta - change)
+
+
+def tilted(case: Case) -> Array:
+    """From 1 to 4 over the entries."""
+    return np.geomspace(1, 4, case.n)
+
+
+def signed_problem(case: Case) -> Problem:
+    """The case's measurements of its weights with random signs, on $[A, -A]$."""
+    weights = case.problem.truth * np.random.default_rng([case.seed, 4]).choice([-1.0, 1.0], case.n)
+    return Problem(case.problem.A, case.problem.A @ weights, weights).doubled()
+
+
+def either_flow(case: Case) -> Flow:
+    """Gradient flow in one half of the cases, weight normalization in the other."""
+    return normalized_flow(case) if case.rng().integers(2) else case.plain
+
+
+def against_the_data(case: Case, sign: float = -1.0) -> SmallStart:
+    r"""A start on signed weights whose entries with $b_i$ of the given sign outweigh the others in $s_0$, at random."""
+    problem, rng = case.problem.doubled(), case.rng()
+    direction = rng.uniform(0.3, 1.7, problem.shape[1])
+    b = problem.A.T @ problem.y
+    terms = sign * b * direction**case.depth
+    shrunk = rng.uniform(0.1, 0.9) * terms[b * sign > 0].sum() / -terms[b * sign < 0].sum()
+    direction[b * sign < 0] *= min(1.0, shrunk) ** (1 / case.depth)
+    return SmallStart(problem, direction / np.linalg.norm(direction), case.depth, case.ratio)
+
+
+def negative_interpolant(case: Case) -> Array:
+    """An interpolant with a negative entry."""
+    truth, v = np.asarray(case.problem.truth), case.problem.kernel[:, 0]
+    i = int(np.argmax(np.abs(v)))
+    return truth - (truth[i] + 0.5) / v[i] * v

@@ -1,0 +1,89 @@
+"""What measurements share: several comparisons in one, times to follow a flow for, and velocities as they are."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import linalg
+from scipy.integrate import RK45, solve_ivp
+
+from companion.verification.theorem import Measurement
+from wnlib._checks import Array
+from wnlib.flows.flow import Field, Flow
+from wnlib.flows.geometry import MirrorMap
+from wnlib.flows.polar import Polar
+from wnlib.limits.limit import limit
+from wnlib.problem import Problem
+from wnlib.trajectories.trajectory import Trajectory, integrate
+
+
+def together(*measurements: Measurement) -> Measurement:
+    """Several comparisons as one, each in units of its own largest predicted value, or of its `scale` if larger."""
+    measured, predicted = [], []
+    for one in measurements:
+        values, wanted = np.broadcast_arrays(np.atleast_1d(one.measured), one.predicted)
+        unit = max(np.abs(wanted).max(), one.scale)
+        measured.append(values.ravel() / unit)
+        predicted.append(wanted.ravel() / unit)
+    return Measurement(np.concatenate(measured), np.concatenate(predicted), scale=1.0)
+
+
+def horizon(flow: Flow, problem: Problem, start: Polar, steps: int = 8) -> float:
+    """The time that a few crude `steps` of an explicit solver cover: the flow has moved, and nothing is stiff yet."""
+    field, state = flow.velocity(problem), flow.encode(start)
+    first = 0.01 / np.abs(field(0.0, state)).max()
+    with np.errstate(over="ignore", invalid="ignore"):  # in trial steps, which the solver rejects
+        solver = RK45(field, 0.0, state, np.inf, rtol=1e-4, atol=1e-4, first_step=first)
+        for _ in range(steps):
+            solver.step()
+    return float(solver.t)
+
+
+def polar_velocity(flow: Flow, problem: Problem, point: Polar, t: float = 0.0) -> tuple[float, Array]:
+    """The velocities r' and u' (N,) of a weight-normalized flow at one point, whatever it is integrated in."""
+    velocity = flow.velocity(problem)(t, flow.encode(point))
+    if flow.depth == 1:
+        return float(velocity[0]), velocity[1:]
+    return float(point.radius * velocity[0]), point.direction * velocity[1:]
+
+
+POINTS, WEIGHTS = np.polynomial.legendre.leggauss(6)  # within each step of the solver
+
+
+def integral(trajectory: Trajectory, rate: Callable[[Trajectory], Array]) -> Array:
+    """Of a `rate` along the trajectory, from the start to each snapshot, (T,)."""
+    t, half = trajectory.t, np.diff(trajectory.t)[:, None] / 2
+    dense = trajectory.at(np.minimum((t[:-1, None] + half * (1 + POINTS)).ravel(), t[-1]))
+    each = np.sum(half * WEIGHTS * rate(dense).reshape(half.size, -1), axis=1)
+    return np.concatenate([[0.0], np.cumsum(each)])
+
+
+def clock(trajectory: Trajectory, mirror: MirrorMap) -> tuple[Array, Array]:
+    r"""The integrals of $\kappa L$ and of $\kappa L\, \ell$ over time, from the start to each snapshot, (T,) each."""
+    tau = integral(trajectory, lambda part: mirror.speed(part.points))
+    return tau, integral(trajectory, lambda part: mirror.speed(part.points) * part.loss)
+
+
+FITTED = 1e-17  # of the loss at w = 0
+
+
+def least_norm(problem: Problem) -> Array:
+    r"""$w^\dagger$, shape (N,)."""
+    return np.asarray(linalg.lstsq(problem.A, problem.y)[0])
+
+
+def until_fitted(flow: Flow, problem: Problem, start: Polar, fitted: float = FITTED) -> Trajectory:
+    """Until only the share `fitted` of the loss of w = 0 is left."""
+    return integrate(flow, problem, start, 1e12, rtol=1e-8, stop_loss=fitted * problem.loss_of_zero)
+
+
+def computed_limit(trajectory: Trajectory) -> Array:
+    """By `limit`, from the first point with less than a hundredth of the loss of w = 0: that lies behind; (N,)."""
+    low = 0.01 * trajectory.problem.loss_of_zero
+    later = trajectory.points[int(np.argmax(trajectory.loss < low))]
+    return limit(trajectory.flow, trajectory.problem, later).weights
+
+
+def solved(field: Field, start: Array, times: Array) -> Array:
+    """States at `times`, shape (T, n)."""
+    with np.errstate(over="ignore", invalid="ignore"):  # in trial steps, which the solver rejects
+        return solve_ivp(field, times[[0, -1]], start, method="DOP853", t_eval=times, rtol=1e-10, atol=1e-12).y.T

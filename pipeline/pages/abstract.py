@@ -1,0 +1,59 @@
+"""What the paper's abstract claims, beside the evidence that the executed chapters found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from companion.telling.claims import CLAIMS, Support, overall
+from pipeline.notebooks import Notebook, outputs
+from pipeline.pages.markdown import table
+
+INTRODUCTION = """What the abstract of {cite:t}`ChouRauhutWard2024` claims, in our words, and what the experiments of
+this book found. Their settings are ours: the paper's own constants are not public to us. Each judgement is computed by
+the chapter that it links to; where they differ, the claim is supported within the limits that they state."""
+
+SYMBOLS = {Support.FULL: "✓", Support.LIMITED: "◐", Support.NONE: "✗"}
+CLASSES = {Support.FULL: "verified", Support.LIMITED: "limited", Support.NONE: "unsupported"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one chapter found on one claim."""
+
+    claim: str
+    support: Support
+    found: str
+    chapter: str
+
+
+def told(chapters: Mapping[str, Notebook]) -> list[Found]:
+    """The evidence in executed notebooks, in their order."""
+    return [
+        Found(told["claim"], Support(told["support"]), told["found"], chapter)
+        for chapter, notebook in chapters.items()
+        for told in (output.get("metadata", {}) for output in outputs(notebook))
+        if "claim" in told
+    ]
+
+
+def abstract(evidence: Sequence[Found]) -> list[str]:
+    """The section of the page of claims; nothing where no chapter tells any."""
+    if not evidence:
+        return []
+    rows = []
+    for claim, text in CLAIMS.items():
+        found = [item for item in evidence if item.claim == claim]
+        if not found:
+            continue
+        judgement = judged(overall([item.support for item in found]))
+        reasons = "<br><br>".join(
+            f"{SYMBOLS[item.support]} {item.found} {{doc}}`→ chapter </notebooks/{item.chapter}>`" for item in found
+        )
+        rows.append([f"{text}<br>{judgement}", reasons])
+    return ["## The abstract's claims", INTRODUCTION, table(["what is claimed", "what was found"], rows, "stacked")]
+
+
+def judged(support: Support) -> str:
+    """The judgement as colour, symbol and words."""
+    return f"[{SYMBOLS[support]} {support.value}]{{.status .{CLASSES[support]}}}"

@@ -1,0 +1,111 @@
+"""Mutants of what the theorems on signed weights rest on."""
+
+from mutation import Mutant
+
+MUTANTS = [
+    Mutant(
+        "signed_potential",
+        "wnlib/models/signed.py",
+        "return np.sign(weights) * q\n",
+        "return 0.5 * np.sign(weights) * q\n",
+        "constant",
+    ),
+    Mutant(
+        "signed_potential",
+        "wnlib/models/signed.py",
+        "larger, smaller = log_alpha + q, log_alpha - q",
+        "larger, smaller = log_alpha + q, log_alpha + q",
+        "sign",
+    ),
+    Mutant(
+        "signed_potential",
+        "wnlib/models/signed.py",
+        "smaller = log_alpha - np.log1p(-np.expm1(-q)) / (depth - 2)",
+        "smaller = log_alpha - np.log1p(-np.expm1(-q)) / depth",
+        "index",
+    ),
+    Mutant(
+        "signed_potential",
+        "wnlib/flows/flow.py",
+        "return 0.5 * self.ratio * radius**2",
+        "return 0.45 * self.ratio * radius**2",
+        "constant",
+    ),
+    Mutant(
+        "hyperbolic_entropy",
+        "wnlib/models/signed.py",
+        "return np.log(radius) + start.log_direction[:n] + magnified",
+        "return np.log(radius) + start.log_direction[:n] + 0.9 * magnified",
+        "constant",
+    ),
+    Mutant(
+        "hyperbolic_entropy",
+        "wnlib/models/signed.py",
+        "ratio = np.log(np.abs(weights)) - depth * log_alpha",
+        "ratio = np.log(np.abs(weights)) - 2 * log_alpha",
+        "exponent",
+    ),
+    Mutant(
+        "hyperbolic_entropy",
+        "wnlib/models/signed.py",
+        "np.exp((2 - L) * start.log_direction[:n])",
+        "np.exp((1 - L) * start.log_direction[:n])",
+        "exponent",
+    ),
+    Mutant(
+        "hyperbolic_entropy",
+        "wnlib/models/signed.py",
+        "power, some = depth / (depth - 2),",
+        "power, some = 1 / (depth - 2),",
+        "constant",
+    ),
+    Mutant(
+        "signed_no_collapse",
+        "wnlib/flows/flow.py",
+        "radial_rate * np.exp((L - 2) * log_r) * along",
+        "-radial_rate * np.exp((L - 2) * log_r) * along",
+        "sign",
+    ),
+    Mutant(
+        "signed_no_collapse",
+        "wnlib/flows/flow.py",
+        "angular_rate * np.exp(L * log_r) * (force * np.exp((L - 2) * log_u) - along)",
+        "angular_rate * np.exp((L - 1) * log_r) * (force * np.exp((L - 2) * log_u) - along)",
+        "exponent",
+    ),
+    Mutant(
+        "signed_no_collapse",
+        "wnlib/flows/geometry.py",
+        "return -np.exp((2 - L) * log_z) / (L - 2)",
+        "return -2 * np.exp((2 - L) * log_z) / (L - 2)",
+        "constant",
+    ),
+    Mutant(
+        "separate_normalization",
+        "wnlib/models/separate.py",
+        "turning = angular * np.exp(L * log_r) * (force * np.exp((L - 2) * log_u) - along)",
+        "turning = angular * np.exp(L * log_r) * (force * np.exp((L - 1) * log_u) - along)",
+        "exponent",
+    ),
+    Mutant(
+        "separate_normalization",
+        "wnlib/models/separate.py",
+        "growing = angular / c * np.exp((L - 2) * log_r) * along",
+        "growing = angular / c * np.exp((L - 1) * log_r) * along",
+        "exponent",
+    ),
+    Mutant(
+        "separate_normalization",
+        "wnlib/models/separate.py",
+        "np.exp(-L * log_r + (L - 2) * c",
+        "np.exp(-L * log_r + (L - 1) * c",
+        "index",
+    ),
+    Mutant(
+        "separate_normalization",
+        "wnlib/models/separate.py",
+        "angular = np.full_like(log_r, c)",
+        "angular = 1.1 * np.full_like(log_r, c) * np.exp(log_r)",
+        "exponent",
+    ),
+]

@@ -1,0 +1,285 @@
+"""The pipeline, run for real on small books."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.pipeline
+
+DEPTH = "depth: int = 2  # 1..6: number of factors L"
+RATIO = "ratio: float = 10.0  # 0.1..1000: learning-rate ratio c"
+NOTE = "with open('../runs.log', 'a') as log:\n    log.write('{name} ')"
+GATE = "import pathlib, time\n\nwhile not pathlib.Path('../gate').exists():\n    time.sleep(0.1)"
+DRAW = "from IPython.display import SVG, display\n\ndisplay(SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>'))"
+SUBMIT = """#!/bin/sh
+echo "$1" >> submitted.log
+sh "$1" > job.log 2>&1 &
+echo $!
+"""
+
+
+class Book:
+    """A small book in a folder of its own, which notes every execution of a notebook in runs.log."""
+
+    def __init__(self, root: Path, *chapters: str) -> None:
+        self.root = root
+        shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "Snakefile", root)
+        self.write("wnlib/__init__.py", "def square(x):\n    return x * x\n")
+        self.write("requirements.lock", "")
+        self.write("book/page.md", "# A page\n\nProse.\n")
+        self.write("_config.yml", 'title: Small\nauthor: ""\nexecute: {execute_notebooks: "off"}\n')
+        pages = [f"  - file: {page}\n" for page in (*(f"notebooks/{name}" for name in chapters[1:]), "book/page")]
+        self.write("_toc.yml", f"format: jb-book\nroot: notebooks/{chapters[0]}\nchapters:\n{''.join(pages)}")
+        for name in chapters:
+            self.notebook(name, DEPTH, "from wnlib import square\n\nprint(square(depth))")
+
+    def write(self, path: str, text: str) -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def notebook(self, name: str, parameters: str, *code: str) -> None:
+        cells = [nbformat.v4.new_markdown_cell(f"# {name}")]
+        cells += [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+        cells += [nbformat.v4.new_code_cell(source) for source in (NOTE.format(name=name), *code)]
+        for number, cell in enumerate(cells):
+            cell["id"] = f"cell-{number}"
+        self.write(f"notebooks/{name}.ipynb", nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+
+    @contextmanager
+    def start(self, *arguments: str, module: str = "build", **variables: str) -> Iterator[subprocess.Popen[str]]:
+        """A running build, killed on leaving if it still runs."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"pipeline.{module}", *arguments],
+            cwd=self.root,
+            env={**os.environ, "PARAMS": "", "PYTHONPATH": str(self.root), **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        with process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def build(self, *arguments: str, fails: bool = False, module: str = "build", **variables: str) -> str:
+        """Everything that one build says."""
+        with self.start(*arguments, module=module, **variables) as process:
+            said = process.communicate(timeout=120)[0]
+        assert (process.returncode != 0) == fails, said
+        return said
+
+    def runs(self) -> list[str]:
+        """The notebooks executed since the last question."""
+        log = self.root / "runs.log"
+        runs = log.read_text().split() if log.exists() else []
+        log.write_text("")
+        return sorted(runs)
+
+    def executed(self, name: str) -> Path:
+        return self.root / "_build" / "executed" / f"{name}.ipynb"
+
+    def printed(self, name: str) -> str:
+        cells = nbformat.read(self.executed(name), as_version=4).cells
+        return "".join(output.text for cell in cells for output in cell.get("outputs", []))
+
+    def site(self) -> dict[str, bytes]:
+        """Every file of the site and what is in it."""
+        html = self.root / "_build" / "html"
+        return {str(path.relative_to(html)): path.read_bytes() for path in html.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Book:
+    return Book(tmp_path, "index", "two")
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_only_what_changed_is_executed_again(book: Book) -> None:
+    book.build()
+    assert book.runs() == ["index", "two"]
+    assert "index.html" in book.site()
+
+    for path in book.root.rglob("*.*"):
+        if not {"_build", ".snakemake"} & set(path.parts):
+            path.touch()  # as a checkout does
+    book.write("book/_ext/__pycache__/extension.pyc", "")  # as an import does
+    assert "Nothing to be done" in book.build()
+
+    book.notebook("two", DEPTH, "print('edited')")
+    book.build("executed")
+    assert book.runs() == ["two"]
+
+    for change in ("wnlib/__init__.py", "requirements.lock"):
+        book.write(change, "def square(x):\n    return x**2\n")
+        book.build("executed")
+        assert book.runs() == ["index", "two"], change
+
+    book.write("book/page.md", "# A page\n\nOther prose.\n")
+    book.build()
+    assert book.runs() == []
+    assert b"Other prose" in book.site()["book/page.html"]
+
+
+def test_parameters_reach_the_chapters_that_know_them(book: Book) -> None:
+    book.notebook("two", f"{DEPTH}\n{RATIO}", "print(depth, ratio)")
+    book.build("executed")
+    book.runs()
+
+    book.build("executed", PARAMS="ratio=30")
+    assert book.runs() == ["two"]
+    assert book.printed("two") == "2 30.0\n"
+
+    book.build("executed", PARAMS="depth=3 ratio=30")
+    assert book.runs() == ["index", "two"]
+    assert book.printed("index") == "9\n"
+
+    book.build("executed")
+    assert book.printed("two") == "2 10.0\n"
+
+
+@pytest.mark.parametrize("settings", ["width=3", "depth=7", "depth=2.5", "depth", "depth=3 width=1"])
+def test_wrong_parameters_stop_before_anything_runs(book: Book, settings: str) -> None:
+    said = book.build(PARAMS=settings, fails=True)
+    assert "cannot be used" in said
+    assert "Traceback" not in said
+    assert "1..6" in said  # the table of what can be set
+    assert book.runs() == []
+    assert not (book.root / "_build" / "prepared").exists()
+
+
+def test_failing_cell_is_named_and_spares_the_rest(book: Book) -> None:
+    book.build()
+    before = book.site()
+    book.notebook("index", DEPTH, "1 / 0", "print('never')")
+    book.notebook("two", DEPTH, "print('fine')")
+    book.runs()
+
+    said = book.build("--cores", "1", fails=True)
+    assert "notebooks/index.ipynb: cell 4 failed" in said
+    assert "ZeroDivisionError" in said
+    assert "ZeroDivisionError" in (book.root / "_build" / "failed" / "index.ipynb").read_text()
+    assert not book.executed("index").exists()
+    assert book.site() == before
+    assert book.runs() == ["index", "two"]
+
+    book.notebook("index", DEPTH, "print('repaired')")
+    book.build()
+    assert book.runs() == ["index"]
+    assert b"repaired" in book.site()["notebooks/index.html"]
+
+
+def test_dead_kernel_is_reported(book: Book) -> None:
+    book.notebook("index", DEPTH, "import os\n\nos.kill(os.getpid(), 9)")
+    said = book.build("executed", fails=True)
+    assert "notebooks/index.ipynb: cell 4 failed\nthe kernel died" in said, said
+
+
+def test_warning_of_the_site_fails_and_keeps_the_old_one(book: Book) -> None:
+    book.build()
+    before = book.site()
+    book.write("book/page.md", "# A page\n\n[nowhere](nowhere.md)\n")
+    assert "nowhere.md" in book.build(fails=True)
+    assert {**book.site(), ".nojekyll": b""} == before  # but for the mark of a finished build
+    assert "nowhere.md" in book.build(fails=True)
+
+
+def test_killed_build_redoes_only_what_was_not_finished(book: Book) -> None:
+    book.notebook("two", DEPTH, GATE)
+    with book.start():  # leaving kills it
+        wait_for(lambda: book.executed("index").exists() and "two" in (book.root / "runs.log").read_text())
+        time.sleep(1)  # until Snakemake has noted that the first one is done
+    # the kill may also have come between the file's appearance and Snakemake's note of it
+    book.executed("two").write_text("half")
+    stamp = book.executed("index").stat().st_mtime_ns
+    assert book.runs() == ["index", "two"]
+    assert not (book.root / "_build" / "html").exists()
+
+    book.write("gate", "")
+    book.build()
+    assert book.runs() == ["two"]
+    assert book.executed("two").read_text() != "half"
+    assert book.executed("index").stat().st_mtime_ns == stamp
+    assert "index.html" in book.site()
+
+
+def test_second_build_at_the_same_time_is_refused(book: Book) -> None:
+    book.notebook("index", DEPTH, GATE)
+    with book.start("executed") as process:
+        wait_for(lambda: process.poll() is not None or (book.root / "runs.log").exists())
+        assert book.build(fails=True) == "another build is running in this folder\n"
+        book.write("gate", "")
+        said = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, said
+
+
+def test_two_folders_give_the_same_bytes(tmp_path: Path) -> None:
+    code = [
+        "import matplotlib.pyplot as plt\n\nplt.plot([1, 2]);",
+        "print({'a', 'b', 'c', 'd'})",
+        "import time\n\nfor i in range(3):\n    print(i, flush=True)\n    time.sleep(0.3 * i)",
+    ]
+    results = []
+    for folder, seed in (("a", "1"), ("longer", "2")):
+        book = Book(tmp_path / folder, "index")
+        book.notebook("index", DEPTH, *code)
+        book.build(PYTHONHASHSEED=seed)
+        results.append({**book.site(), "index": book.executed("index").read_bytes()})
+    assert results[0] == results[1]
+    assert ".buildinfo" not in results[0]  # with some settings it depends on the folder
+    assert results[0]["index"].count(b'"stdout"') == 2  # not cut into pieces where a print came late
+    assert str(tmp_path).encode() not in b"".join(results[0].values())
+
+
+def test_outputs_are_refreshed_once(book: Book) -> None:
+    path, picture = book.root / "notebooks" / "index.ipynb", book.root / "book" / "_static" / "story.svg"
+    book.notebook("index", DEPTH, "print(depth**2)", DRAW)
+    book.build("executed")
+    assert "notebooks/index.ipynb: refreshed" in book.build(module="outputs")
+    assert picture.read_text().startswith("<svg")
+    text = path.read_text()
+    assert '"4\\n"' in text
+    assert not any(volatile in text for volatile in ("papermill", '"execution"', '"version"', str(book.root)))
+    book.runs()
+
+    stamp = path.stat().st_mtime_ns
+    book.build("executed")
+    assert "notebooks/index.ipynb: unchanged" in book.build(module="outputs")
+    assert path.stat().st_mtime_ns == stamp
+    assert book.runs() == []  # the stored outputs are no input
+
+    book.notebook("index", DEPTH, "print('edited')")
+    assert "was edited" in book.build(module="outputs", fails=True)
+    assert "edited" in path.read_text()
+
+
+def test_runs_on_a_cluster(book: Book) -> None:
+    book.write("submit", SUBMIT)
+    (book.root / "submit").chmod(0o755)
+    executor = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", "./submit"]
+    book.build(*executor, "--jobs", "2", "--seconds-between-status-checks", "1")
+    assert book.runs() == ["index", "two"]
+    assert len((book.root / "submitted.log").read_text().split()) == 3
+    assert "index.html" in book.site()
+    assert "Nothing to be done" in book.build()

@@ -1,1 +1,0 @@
-"""The chapters' experiments: parameters in, tidy arrays out. What they find is drawn by `wnlib.plots`."""

@@ -1,0 +1,1 @@
+"""The two flows: points in polar coordinates, vector fields, mirror maps, metrics."""

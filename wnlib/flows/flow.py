@@ -1,0 +1,228 @@
+r"""The two flows: gradient flow on the weights' factors, plain and weight-normalized.
+
+Weights are $w = x^L$ (elementwise), the loss is $\tfrac12\|A w - y\|^2$, the force is $p = A^\top (y - A w)$.
+
+- Gradient flow:  $x' = L\, p \odot x^{L-1}$.
+- Weight-normalized gradient flow, $x = r u$ with $\|u\| = 1$ and learning rates $\eta_r$, $\eta_u = c\,\eta_r$:
+  $r' = \eta_r L r^{L-1} \langle p, u^L\rangle$,
+  $u' = \eta_u L r^L (p \odot u^{L-1} - \langle p, u^L\rangle u)$.
+
+Gradient flow is the second flow with $\eta_u = \eta_r / r^2$. Both are written here in the coordinates in which they
+are integrated: logarithms of the positive quantities for $L \ge 2$, so that positivity is exact and small entries keep
+their relative accuracy; the quantities themselves for $L = 1$, where all signs are allowed.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from wnlib import _checks as check
+from wnlib._checks import Array
+from wnlib.flows.polar import Polar, log_norm
+from wnlib.problem import Problem
+
+Field = Callable[[float, Array], Array]
+
+
+@dataclass(frozen=True)
+class Flow(ABC):
+    """A gradient flow on the factors x of w = x^L; `depth` is L, an integer >= 1."""
+
+    depth: int
+
+    def __post_init__(self) -> None:
+        check.integer("depth", self.depth, least=1)
+
+    def start(self, n: int, scale: float, direction: ArrayLike | None = None) -> Polar:
+        """The start x(0) = scale * direction / ||direction||, with `n` entries; `direction` defaults to uniform.
+
+        The direction must be positive for depth >= 2, where the weights stay in the orthant they start in, and nonzero
+        for depth 1.
+        """
+        n = check.integer("n", n, least=1)
+        scale = self._check_scale(scale)
+        vector = check.array("direction", np.ones(n) if direction is None else direction, (n,))
+        if self.depth >= 2 and vector.min() <= 0:
+            raise ValueError(f"direction must be > 0 in every entry for depth >= 2, got a minimum of {vector.min()}")
+        if not vector.any():
+            raise ValueError("direction must have a nonzero norm, got the zero vector")
+        vector = vector / np.abs(vector).max()
+        return Polar.of(scale, vector / np.linalg.norm(vector))
+
+    def check_start(self, start: Polar, n: int) -> None:
+        """Raise ValueError unless `start` is a single start for `n` weights that this flow can take."""
+        if not isinstance(start, Polar):
+            raise ValueError(f"start must be a Polar, as `flow.start` makes one, got {type(start).__name__}")
+        if np.shape(start.radius) != () or np.shape(start.log_direction) != (n,):
+            raise ValueError(f"start must be one point with {n} entries, got shape {np.shape(start.log_direction)}")
+        if not (np.isfinite(start.radius) and start.radius != 0):
+            raise ValueError(f"start must be finite with a nonzero norm, got radius {start.radius}")
+        if not np.isclose(norm := np.linalg.norm(start.direction), 1):
+            raise ValueError(f"start must have a direction of norm 1, got norm {norm:.6g}")
+        if self.depth >= 2 and not (
+            start.radius > 0 and np.all(start.sign == 1) and start.log_direction.min() > -np.inf
+        ):
+            raise ValueError("start must be positive in every entry for depth >= 2, got one that is not")
+
+    def _check_scale(self, scale: float) -> float:
+        return check.positive("scale", scale)
+
+    @abstractmethod
+    def log_magnification(self, radius: Array) -> Array:
+        r"""$\sigma(r)$, for which $z = u\,e^{\sigma(r)}$ moves along the plain flow's field, up to a change of time."""
+
+    @abstractmethod
+    def radius(self, log_magnification: Array) -> Array:
+        """The r >= 0 with the given log-magnification; NaN where there is none."""
+
+    @abstractmethod
+    def relative_rate(self, radius: Array) -> Array:
+        r"""The ratio $\eta_u / \eta_r$ of the learning rates of direction and radius, at the given radius."""
+
+    @abstractmethod
+    def angular_rate(self, radius: Array) -> Array:
+        r"""The learning rate $\eta_u$ of the direction at the given radius."""
+
+    @abstractmethod
+    def encode(self, start: Polar) -> Array:
+        """The state in which this flow is integrated."""
+
+    @abstractmethod
+    def decode(self, states: Array) -> Polar:
+        """Points from states of shape (..., n)."""
+
+    @abstractmethod
+    def velocity(self, problem: Problem) -> Field:
+        """The vector field (t, state) -> d state / dt for one problem."""
+
+
+@dataclass(frozen=True)
+class GradientFlow(Flow):
+    """Gradient flow on x, at unit learning rate. The state is log x, or x itself at depth 1."""
+
+    def log_magnification(self, radius: Array) -> Array:
+        return np.log(radius)
+
+    def radius(self, log_magnification: Array) -> Array:
+        return np.exp(log_magnification)
+
+    def relative_rate(self, radius: Array) -> Array:
+        return np.power(radius, -2.0)
+
+    def angular_rate(self, radius: Array) -> Array:
+        return self.relative_rate(radius)
+
+    def encode(self, start: Polar) -> Array:
+        if self.depth == 1:
+            return start.weights(1)
+        return np.log(start.radius) + start.log_direction
+
+    def decode(self, states: Array) -> Polar:
+        if self.depth == 1:
+            radius = np.linalg.norm(states, axis=-1)
+            return Polar.of(radius, states / radius[..., None])
+        log_radius = log_norm(states)
+        return Polar(np.exp(log_radius), states - log_radius[..., None], np.ones(1))
+
+    def velocity(self, problem: Problem) -> Field:
+        A, L = problem.A, self.depth
+        if L == 1:
+            return lambda t, x: A.T @ problem.residual(x)
+        return lambda t, log_x: L * np.exp((L - 2) * log_x) * (A.T @ problem.residual(np.exp(L * log_x)))
+
+
+@dataclass(frozen=True)
+class WeightNormFlow(Flow):
+    r"""Gradient flow on polar coordinates (r, u): $\eta_r$ is `radial_rate`, $\eta_u = c\,\eta_r$ with c = `ratio`.
+
+    The state is (log r, log u), or (r, u) itself at depth 1, where r may change sign.
+    """
+
+    ratio: float
+    radial_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check.positive("ratio", self.ratio)
+        check.positive("radial_rate", self.radial_rate)
+
+    def _check_scale(self, scale: float) -> float:
+        scale = check.real("scale", scale)
+        if scale == 0 or (scale < 0 and self.depth >= 2):
+            raise ValueError(f"scale must be > 0 (or, at depth 1, nonzero), got {scale}")
+        return scale
+
+    def log_magnification(self, radius: Array) -> Array:
+        return 0.5 * self.ratio * radius**2
+
+    def radius(self, log_magnification: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(2 * log_magnification / self.ratio)
+
+    def relative_rate(self, radius: Array) -> Array:
+        return np.full_like(radius, self.ratio)
+
+    def angular_rate(self, radius: Array) -> Array:
+        return self.radial_rate * self.relative_rate(radius)
+
+    def encode(self, start: Polar) -> Array:
+        if self.depth == 1:
+            return np.append(start.radius, start.direction)
+        return np.append(np.log(start.radius), start.log_direction)
+
+    def decode(self, states: Array) -> Polar:
+        if self.depth == 1:
+            return Polar.of(states[..., 0], states[..., 1:])
+        return Polar(np.exp(states[..., 0]), states[..., 1:], np.ones(1))
+
+    def velocity(self, problem: Problem) -> Field:
+        rates = self.radial_rate, self.ratio * self.radial_rate
+        return lambda t, state: _polar_velocity(problem, self.depth, rates, state)
+
+
+@dataclass(frozen=True)
+class ScheduledWeightNormFlow(WeightNormFlow):
+    r"""Weight-normalized gradient flow whose rates vary in time.
+
+    $\eta_r(t)$ = radial_rate * radial_schedule(t), $\eta_u(t)$ = ratio * radial_rate * angular_schedule(t).
+
+    If the two schedules differ, the magnification depends on the path, not on the radius alone: this flow has no
+    magnified coordinates, and what survives of the invariants is their ratios (see the chapter on invariants).
+    """
+
+    radial_schedule: Callable[[float], float] = lambda t: 1.0
+    angular_schedule: Callable[[float], float] = lambda t: 1.0
+
+    def log_magnification(self, radius: Array) -> Array:
+        raise ValueError("flow must have a constant ratio to have magnified coordinates, got scheduled rates")
+
+    def velocity(self, problem: Problem) -> Field:
+        def field(t: float, state: Array) -> Array:
+            radial = self.radial_rate * self.radial_schedule(t)
+            angular = self.ratio * self.radial_rate * self.angular_schedule(t)
+            return _polar_velocity(problem, self.depth, (radial, angular), state)
+
+        return field
+
+
+def _polar_velocity(problem: Problem, L: int, rates: tuple[float, float], state: Array) -> Array:
+    """d state / dt for the state (r, u) at depth 1, (log r, log u) at depth L >= 2."""
+    radial_rate, angular_rate = rates
+    # The sphere is unstable where r shrinks; with the field evaluated on it, the norm of the state's u is neutral.
+    if L == 1:
+        r, v = state[0], state[1:]
+        norm = np.linalg.norm(v)
+        u = v / norm
+        force = problem.A.T @ problem.residual(r * u)
+        along = force @ u
+        return np.append(radial_rate * along, angular_rate * r * (force * norm - along * v))
+    log_r, log_u = state[0], state[1:] - log_norm(state[1:])
+    force = problem.A.T @ problem.residual(np.exp(L * (log_r + log_u)))
+    along = force @ np.exp(L * log_u)
+    return L * np.append(
+        radial_rate * np.exp((L - 2) * log_r) * along,
+        angular_rate * np.exp(L * log_r) * (force * np.exp((L - 2) * log_u) - along),
+    )

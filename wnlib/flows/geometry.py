@@ -1,0 +1,206 @@
+r"""Magnified coordinates, invariants, and the mirror map of a flow, in the log domain throughout.
+
+Along either flow $z = u\,e^{\sigma(r)}$ moves along the plain flow's field, $z' = \kappa L\, p \odot z^{L-1}$ with
+$\kappa = \eta_u r^L e^{(2-L)\sigma}$; for gradient flow $\sigma = \log r$ (so $z = x$, $\kappa = 1$), for weight
+normalization $\sigma = c r^2/2$. With $m_1(z) = z$, $m_2(z) = \log z$, $m_L(z) = z^{2-L}/(2-L)$ the dual variable
+$\theta = m_L(z)$ moves in row(A), $\theta' = \kappa L\, p$, and is the gradient of a convex potential $\Phi_L$ at w.
+
+Since $e^{\sigma}$ overflows at harmless parameters, the dual variable of depth $L$ is expressed in units of
+$e^{(2-L)\sigma(r_0)}$, with a reference radius $r_0$ (usually the start's): one positive factor, common to $\theta$,
+$\kappa$, $\Phi$, $\Phi^*$ and the Bregman divergence. At depth 2 the factor is 1.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import dawsn, erfcx, xlogy
+
+from wnlib._checks import Array
+from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.polar import Polar, log_norm, radius_of
+from wnlib.problem import Problem
+
+
+@dataclass(frozen=True)
+class MirrorMap(ABC):
+    r"""The map w -> theta = grad Phi(w) of a flow, its inverse, and the divergence they define.
+
+    `unit` is $\sigma(r_0)$, the logarithm of the unit of z (module docstring); one, or one for each point. Points are
+    `Polar`; weights, theta have shape (..., N); potentials, divergences and rates have shape (...).
+    """
+
+    flow: Flow
+    unit: Array
+
+    def log_magnified(self, point: Polar) -> Array:
+        r"""$\log |z|$, minus $\sigma(r_0)$: finite where z itself would overflow."""
+        shift = self.flow.log_magnification(point.radius) - self.unit
+        return point.log_direction + shift[..., None]
+
+    def dual_variable(self, point: Polar) -> Array:
+        r"""$\theta = m_L(z)$, which moves in row(A)."""
+        L = self.flow.depth
+        log_z = self.log_magnified(point)
+        if L == 1:
+            return point.sign * np.exp(log_z)
+        if L == 2:
+            return log_z + self.unit[..., None]
+        return -np.exp((2 - L) * log_z) / (L - 2)
+
+    def gradient(self, point: Polar) -> Array:
+        r"""$\nabla\Phi(w)$: the dual variable, with the sign of r, which only depth 1 lets be negative."""
+        return self.dual_variable(point) * np.sign(point.radius)[..., None]
+
+    def inverse(self, theta: Array) -> Polar:
+        r"""The point with $\nabla\Phi(w) = \theta$. Its radius is NaN where theta lies outside the mirror map's range.
+
+        At depth 1 the point with r >= 0 is returned; at depths above 2, theta must be negative.
+        """
+        L = self.flow.depth
+        sign = np.sign(theta) if L == 1 else np.ones(1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if L == 1:
+                log_z = np.log(np.abs(theta))
+            elif L == 2:
+                log_z = theta - self.unit[..., None]
+            else:
+                log_z = -np.log(-(L - 2) * theta) / (L - 2)
+        size = log_norm(log_z)
+        return Polar(self.flow.radius(size + self.unit), log_z - size[..., None], sign)
+
+    def speed(self, point: Polar) -> Array:
+        r"""The rate $\kappa L$ of the dual clock, $d\theta/dt = \kappa L\, p$."""
+        L = self.flow.depth
+        shift = self.flow.log_magnification(point.radius) - self.unit
+        return L * self.flow.angular_rate(point.radius) * point.radius**L * np.exp((2 - L) * shift)
+
+    @abstractmethod
+    def potential(self, weights: Array) -> Array:
+        r"""$\Phi(w)$, up to a constant; `weights` may have zeros (and any sign at depth 1)."""
+
+    def conjugate(self, theta: Array) -> Array:
+        r"""$\Phi^*(\theta) = \langle\theta, w\rangle - \Phi(w)$ at $w = \nabla\Phi^*(\theta)$."""
+        weights = self.inverse(theta).weights(self.flow.depth)
+        return np.sum(theta * weights, axis=-1) - self.potential(weights)
+
+    def bregman(self, target: Array, point: Polar) -> Array:
+        r"""$D_\Phi(z, w) = \Phi(z) - \Phi(w) - \langle\nabla\Phi(w), z - w\rangle$ >= 0, from w to the `target` z.
+
+        Infinite where it exceeds the largest float in the present units, never NaN.
+        """
+        L = self.flow.depth
+        # In a unit of each point's own no term of its divergence overflows; the value in ours can.
+        safe = replace(self, unit=self._safe_unit(target, point))
+        weights = point.weights(L)
+        difference = target - weights
+        slopes = np.where(difference == 0, 0.0, safe.gradient(point))  # an entry that is 0 in both costs nothing
+        linear = np.sum(slopes * difference, axis=-1)
+        divergence = safe.potential(target) - safe.potential(weights) - linear
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.exp(np.log(np.maximum(divergence, 0)) + (2 - L) * (safe.unit - self.unit))
+
+    @abstractmethod
+    def _safe_unit(self, target: Array, point: Polar) -> Array:
+        """For each point, a unit in which no term of its divergence overflows."""
+
+
+class PlainMirrorMap(MirrorMap):
+    """Of gradient flow: separable, with the entropy at depth 2 and powers above."""
+
+    def potential(self, weights: Array) -> Array:
+        L = self.flow.depth
+        if L == 1:
+            return 0.5 * np.sum(weights**2, axis=-1) * np.exp(-self.unit)
+        if L == 2:
+            return 0.5 * np.sum(xlogy(weights, weights) - weights, axis=-1)
+        return -(L / 2) / (L - 2) * np.sum(weights ** (2 / L), axis=-1) * np.exp((L - 2) * self.unit)
+
+    def _safe_unit(self, target: Array, point: Polar) -> Array:
+        log_z = self.log_magnified(point) + self.unit[..., None]
+        return log_z.max(axis=-1) if self.flow.depth == 1 else _least(log_z)
+
+
+class MagnifiedMirrorMap(MirrorMap):
+    r"""Of weight-normalized gradient flow: a function of $\rho = \sum_i w_i^{2/L} = r^2$ alone, unless L = 2."""
+
+    flow: WeightNormFlow
+
+    def potential(self, weights: Array) -> Array:
+        L, c = self.flow.depth, self.flow.ratio
+        if L == 1:
+            radius = np.linalg.norm(weights, axis=-1)
+            return np.sqrt(2 / c) * dawsn(radius * np.sqrt(c / 2)) * np.exp(c * radius**2 / 2 - self.unit)
+        if L == 2:
+            mass = np.sum(weights, axis=-1)
+            return 0.5 * (np.sum(xlogy(weights, weights), axis=-1) - xlogy(mass, mass)) + c / 4 * mass**2
+        decay = (L - 2) * c / 2
+        rho = np.sum(weights ** (2 / L), axis=-1)
+        tail = scaled_upper_gamma(L, decay * rho) * np.exp((L - 2) * self.unit - decay * rho) / decay ** (L / 2)
+        return (L / 2) / (L - 2) * tail
+
+    def _safe_unit(self, target: Array, point: Polar) -> Array:
+        at_target = self.flow.log_magnification(radius_of(target, self.flow.depth))
+        if self.flow.depth == 1:
+            return np.maximum(self.flow.log_magnification(point.radius), at_target)
+        return np.minimum(_least(self.log_magnified(point) + self.unit[..., None]), at_target)
+
+
+def _least(log_entries: Array) -> Array:
+    """The least logarithm of the nonzero entries, along the last axis."""
+    return np.min(log_entries, axis=-1, initial=np.inf, where=np.isfinite(log_entries))
+
+
+def mirror_map(flow: Flow, reference: float) -> MirrorMap:
+    """The mirror map of a flow, with dual quantities in units set by the reference radius (nonzero)."""
+    if not isinstance(flow, (GradientFlow, WeightNormFlow)):
+        raise TypeError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
+    unit = np.asarray(flow.log_magnification(np.abs(np.asarray(reference))))
+    return PlainMirrorMap(flow, unit) if isinstance(flow, GradientFlow) else MagnifiedMirrorMap(flow, unit)
+
+
+def mirror_entry(z: ArrayLike, depth: int) -> Array:
+    r"""$m_1(z) = z$, $m_2(z) = \log z$, $m_L(z) = z^{2-L}/(2-L)$, entry by entry; -inf at z = 0 for depth >= 2."""
+    z = np.asarray(z, dtype=np.float64)
+    if depth == 1:
+        return z
+    with np.errstate(divide="ignore"):
+        return np.log(z) if depth == 2 else -np.power(z, 2.0 - depth) / (depth - 2)
+
+
+def scaled_upper_gamma(twice_s: int, x: Array) -> Array:
+    r"""$e^x\,\Gamma(s, x)$ for $s = $ `twice_s` / 2, an integer >= 1, and x >= 0, by a recurrence of positive terms."""
+    x = np.asarray(x, dtype=np.float64)
+    s, value = (0.5, np.sqrt(np.pi) * erfcx(np.sqrt(x))) if twice_s % 2 else (1.0, np.ones_like(x))
+    while s < twice_s / 2:
+        value = s * value + x**s
+        s += 1
+    return value
+
+
+def invariants(flow: Flow, problem: Problem, point: Polar, reference: float) -> Array:
+    r"""The conserved $\langle v, m_L(z)\rangle$ for v in an orthonormal basis of ker A, shape (..., N - rank A)."""
+    return mirror_map(flow, reference).dual_variable(point) @ problem.kernel
+
+
+def invariant_drift(flow: Flow, problem: Problem, points: Polar) -> Array:
+    r"""How far the invariants have moved since the first of `points`, relative to the dual variable: shape (T,).
+
+    $\|P_{\ker A}(\theta_t - \theta_0)\| / \max(\|\theta_t\|, \|\theta_0\|)$.
+    """
+    mirror, L = mirror_map(flow, float(points.radius[0])), flow.depth
+    if L == 2:
+        theta = mirror.dual_variable(points)
+        first, scale = theta[0], np.maximum(np.linalg.norm(theta, axis=-1), np.linalg.norm(theta[0]))
+    else:
+        # Each pair theta_t, theta_0 in units of the larger of the two, which may be beyond the largest float.
+        log_theta = mirror.log_magnified(points) * (1 if L == 1 else 2 - L)
+        log_size = log_norm(log_theta)
+        log_unit = np.maximum(log_size, log_size[0])[:, None]
+        sign = np.broadcast_to(points.sign, log_theta.shape)
+        theta, first = sign * np.exp(log_theta - log_unit), sign[0] * np.exp(log_theta[0] - log_unit)
+        scale = np.ones(len(theta))
+    change = theta - first
+    drift = change - (change @ problem.row_basis) @ problem.row_basis.T
+    return np.linalg.norm(drift, axis=-1) / scale

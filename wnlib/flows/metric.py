@@ -1,0 +1,57 @@
+r"""The metric of a flow, and how sharp it makes the loss, which decides how long the steps of its descent may be.
+
+The weights move by $w' = K(w)\, p$. With $x = r u$, $D = \mathrm{diag}(L x^{L-1})$, $P = u u^\top$ and
+$\gamma = r^2 \eta_u/\eta_r$ (1 for gradient flow, $c r^2$ with weight normalization),
+
+$$K(w) = \eta_u r^2\, D \bigl(I - P + \tfrac1\gamma P\bigr) D ,$$
+
+and one step of length h multiplies a small residual by $I - h A K A^\top$.
+"""
+
+import numpy as np
+from scipy import linalg
+
+from wnlib._checks import Array
+from wnlib.flows.flow import Flow
+from wnlib.flows.polar import Polar
+from wnlib.problem import Problem
+
+
+def metric(flow: Flow, point: Polar) -> Array:
+    """K(w) at one point, shape (N, N)."""
+    L, u, rate = flow.depth, point.direction, flow.angular_rate(point.radius)
+    gamma = flow.relative_rate(point.radius) * point.radius**2
+    D, P = np.diag(u ** (L - 1)), np.outer(u, u)
+    return np.asarray(L**2 * rate * point.radius ** (2 * L) * D @ (np.eye(len(u)) - P + P / gamma) @ D)
+
+
+def rate_matrix(flow: Flow, problem: Problem, weights: Array) -> Array:
+    """A K A^T on the range of A, in the basis of `scipy.linalg.orth`: shape (k, k), k the rank of A.
+
+    Its eigenvalues are the rates at which a small residual decays near nonzero weights (N,), which are nonnegative
+    for depth >= 2.
+    """
+    basis = linalg.orth(problem.A)
+    return np.asarray(basis.T @ _rates(flow, problem, weights) @ basis)
+
+
+def _rates(flow: Flow, problem: Problem, weights: Array) -> Array:
+    """A K A^T, shape (M, M), without the (N, N) matrix K."""
+    L = flow.depth
+    x = np.sign(weights) * np.abs(weights) ** (1 / L)
+    r = np.asarray(linalg.norm(x))
+    gamma = flow.relative_rate(r) * r**2
+    B = problem.A * (L * x ** (L - 1))
+    along = B @ (x / r)
+    radial = np.outer(along, along)
+    return np.asarray(flow.angular_rate(r) * r**2 * (radial / gamma + (B @ B.T - radial)))
+
+
+def sharpness(flow: Flow, problem: Problem, weights: Array) -> float:
+    r"""$\lambda_{\max}(A K A^\top)$ at nonzero weights (N,), which are nonnegative for depth >= 2."""
+    return float(linalg.eigvalsh(_rates(flow, problem, weights))[-1])
+
+
+def longest_step(flow: Flow, problem: Problem, weights: Array) -> float:
+    """Twice the inverse of the sharpness: with a longer step the weights repel."""
+    return 2 / sharpness(flow, problem, weights)

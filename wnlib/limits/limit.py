@@ -1,0 +1,275 @@
+r"""Where a flow ends, computed: the interpolant that minimises the Bregman divergence from the start.
+
+If the flow converges to an interpolant $w_\infty$, then $\nabla\Phi(w_\infty) - \nabla\Phi(w_0)$ is in row(A) and
+$A w_\infty = y$: the optimality conditions of $\min\{D_\Phi(w, w_0) : A w = y\}$. With
+$z = u\,e^{\sigma(r)} = x\,e^{\sigma(r)}/r$ the first reads $m_L(x) \in m_L(\alpha u_0) + $ row(A), where
+
+$$\log\alpha = \sigma(r_0) - \sigma(r) + \log r .$$
+
+So every limit is the limit of *gradient flow* from $\alpha u_0$, for the $\alpha$ that solves one scalar equation:
+for given A, y, L and $u_0$ the ends of all flows, plain and weight-normalized, of all ratios and from all scales, lie
+on one curve (`wnlib.limits.continuation`). With weight normalization
+$\log\alpha = \log r + \tfrac c2 (r_0^2 - r^2)$. At depth 1 the curve is a straight line, and the equation all there
+is to solve.
+
+What the optimality conditions cannot tell is whether the flow gets there: with weight normalization a small start may
+collapse to w = 0 instead, and at depth 1 r may change its sign. The loss decides it, or the divergence, or the flow
+itself (`wnlib.limits.collapse`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import linalg, optimize
+
+from wnlib import _checks as check
+from wnlib._checks import Array
+from wnlib.errors import CollapseError, ContinuationError, LimitError
+from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.geometry import mirror_map
+from wnlib.flows.polar import Polar, log_norm
+from wnlib.limits.collapse import below_zero, collapses, divergence_excludes_collapse
+from wnlib.limits.continuation import Continuation, CurvePoint
+from wnlib.problem import Problem
+from wnlib.sparse.attainable import attainable_weights
+from wnlib.sparse.basis_pursuit import basis_pursuit
+from wnlib.trajectories.trajectory import integrate
+
+EPS = float(np.finfo(float).eps)
+
+
+@dataclass(frozen=True, eq=False)
+class Limit:
+    r"""The end point of a flow, and how well it fulfils the conditions that characterise it.
+
+    flow, problem, start
+    point       $x_\infty = r u$, in logarithms; -inf where every interpolant is 0
+    log_scale   $\log\alpha$: gradient flow from $\alpha u_0$ ends here too (module docstring)
+    residual    ||A w - y|| / ||y||: the weights are the limit for measurements that differ from y by this
+    gap         bound on $D_\Phi(w^*, w)$, w* the exact minimiser for measurements within rounding of y, relative to
+                r^2, in units in which gradient flow's potential at depth L >= 3 is -(L/2) r^2 / (L-2)
+    correction  the last correction by Newton's method, ||dw||_1 / ||w||_1: to first order the distance to w*
+    """
+
+    flow: Flow
+    problem: Problem
+    start: Polar
+    point: Polar
+    log_scale: float
+    residual: float
+    gap: float
+    correction: float
+
+    @cached_property
+    def weights(self) -> Array:
+        r"""$w_\infty$, shape (N,)."""
+        return self.point.weights(self.flow.depth)
+
+    @property
+    def radius(self) -> float:
+        r"""$r_\infty$: the norm of x, with its sign at depth 1."""
+        return float(self.point.radius)
+
+    @property
+    def attainable(self) -> NDArray[np.bool_]:
+        """Which weights some interpolant makes positive, shape (N,). The problem is degenerate unless all are."""
+        return np.isfinite(self.point.log_direction) if self.flow.depth >= 2 else np.ones(len(self.weights), bool)
+
+    @cached_property
+    def dual(self) -> Array:
+        r"""$\lambda$, shape (M,), with $\theta_\infty - \theta_0 = A^\top\lambda$ where attainable, $\theta = m_L(z)$.
+
+        In units of the start (`MirrorMap`); infinite where it exceeds the largest float in them.
+        """
+        shift, _, log_unit = self._shift
+        where = self.attainable
+        with np.errstate(over="ignore"):
+            return linalg.lstsq(self.problem.A[:, where].T, shift[where])[0] * np.exp(log_unit)
+
+    @cached_property
+    def kkt(self) -> float:
+        r"""Stationarity: the part of $\theta_\infty - \theta_0$ outside row(A), relative to the larger of the two."""
+        shift, size, _ = self._shift
+        where = self.attainable
+        rows = self.problem.row_basis if where.all() else linalg.orth(self.problem.A[:, where].T)
+        off = shift[where] - rows @ (rows.T @ shift[where])
+        return float(linalg.norm(off) / size)
+
+    @cached_property
+    def l1_excess(self) -> float:
+        """(||w||_1 - Q) / Q, with Q from basis pursuit."""
+        Q = basis_pursuit(self.problem).value
+        return (float(np.sum(np.abs(self.weights))) - Q) / Q
+
+    @cached_property
+    def _shift(self) -> tuple[Array, float, float]:
+        """The change of the dual variable, the larger of its two sizes, and the logarithm of their unit."""
+        L, mirror = self.flow.depth, mirror_map(self.flow, abs(float(self.start.radius)))
+        own = mirror
+        if L != 2:  # in the unit of the larger of the two, which may be beyond the largest float
+            log_sizes = [(1 if L == 1 else 2 - L) * mirror.log_magnified(p) for p in (self.start, self.point)]
+            largest = max(float(np.max(size[self.attainable])) for size in log_sizes)
+            own = replace(mirror, unit=mirror.unit + (largest if L == 1 else largest / (2 - L)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            ends = [own.dual_variable(self.start), own.dual_variable(self.point)]
+        shift = ends[1] - ends[0]
+        size = max(float(linalg.norm(end[self.attainable])) for end in ends)
+        log_unit = (2 - L) * float(own.unit - mirror.unit)
+        return shift, size, log_unit
+
+
+def limit(flow: Flow, problem: Problem, start: Polar, tolerance: float = 1e-9) -> Limit:
+    """The limit of `flow` from `start`, with a relative residual of at most `tolerance`.
+
+    Raises CollapseError if the flow shrinks to w = 0, InfeasibleError if there is no interpolant (nonnegative for depth
+    >= 2), LimitError if the tolerance is not reached, IntegrationError if a flow that had to be followed stays at a
+    saddle, ValueError for bad arguments.
+    """
+    flow.check_start(start, problem.shape[1])
+    return LimitCurve(problem, flow.depth, start.direction).limit(flow, start, tolerance)
+
+
+class LimitCurve:
+    """The limits of all flows of one depth on one problem, from all starts of one direction.
+
+    They lie on one curve; each call of `limit` continues from the last, which makes a line of neighbouring starts or
+    ratios cheap. `direction` (N,) is that of x(0), uniform by default.
+    """
+
+    def __init__(self, problem: Problem, depth: int, direction: ArrayLike | None = None) -> None:
+        self._start = GradientFlow(depth).start(problem.shape[1], 1.0, direction)
+        if not problem.y.any():
+            raise ValueError("y must be nonzero, got the zero vector")
+        self.problem, self.depth = problem, depth
+        self._attainable: NDArray[np.bool_] | None = None  # all, unless it was found out otherwise
+        self._continuation: Continuation | None = None
+
+    def limit(self, flow: Flow, start: Polar, tolerance: float = 1e-9) -> Limit:
+        """The limit of `flow` from `start`: see `wnlib.limits.limit.limit`."""
+        if not isinstance(flow, (GradientFlow, WeightNormFlow)):
+            raise TypeError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
+        flow.check_start(start, self.problem.shape[1])
+        tolerance = check.positive("tolerance", tolerance)
+        if flow.depth != self.depth:
+            raise ValueError(f"flow must have depth {self.depth}, got {flow.depth}")
+        if not np.allclose(start.direction, self._start.direction, rtol=1e-9, atol=1e-12):
+            raise ValueError("start must have the direction of the curve, got another")
+        end = self._on_the_line(flow, start) if self.depth == 1 else self._interpolant(flow, start)
+        if not end.residual <= tolerance:
+            raise LimitError(f"relative residual {end.residual:.1e} exceeds the tolerance {tolerance:.1e}")
+        if isinstance(flow, WeightNormFlow) and self.depth >= 2:
+            self._require_arrival(flow, start, end)
+        return end
+
+    def _require_arrival(self, flow: Flow, start: Polar, end: Limit) -> None:
+        safe = below_zero(self.problem, start.weights(self.depth))
+        if safe or divergence_excludes_collapse(flow, start, end.weights):
+            return
+        if collapses(flow, self.problem, start):
+            raise CollapseError(f"the flow from r0 = {float(start.radius):.3g} collapses to w = 0")
+
+    def _interpolant(self, flow: Flow, start: Polar) -> Limit:
+        found = self._reached(_mismatch(flow, start))
+        log_x = found.log_x
+        if self._attainable is not None:
+            log_x = np.full(self.problem.shape[1], -np.inf)
+            log_x[self._attainable] = found.log_x
+        log_r = float(log_norm(found.log_x))
+        point = Polar(np.exp(log_r), log_x - log_r, np.ones(1))
+        gamma = float(flow.relative_rate(point.radius) * point.radius**2)
+        return Limit(
+            flow=flow,
+            problem=self.problem,
+            start=start,
+            point=point,
+            log_scale=found.log_scale,
+            residual=self._residual(point),
+            gap=max(1.0, gamma) * found.decrement / float(point.radius) ** 2,
+            correction=found.change,
+        )
+
+    def _reached(self, mismatch: Callable[[float, float], tuple[float, float]]) -> CurvePoint:
+        try:
+            return self._curve().reach(mismatch)
+        except (ContinuationError, linalg.LinAlgError):
+            # Either the curve does not exist, or it was lost on the way from the last limit.
+            self._continuation = None
+            if self._attainable is None:
+                self._attainable = attainable_weights(self.problem)
+                if self._attainable.all():
+                    self._attainable = None
+        try:
+            return self._curve().reach(mismatch)
+        except (ContinuationError, linalg.LinAlgError) as error:
+            self._continuation = None
+            raise LimitError(str(error)) from error
+
+    def _curve(self) -> Continuation:
+        if self._continuation is None:
+            problem, log_u = self.problem, self._start.log_direction
+            if self._attainable is not None:
+                problem, log_u = Problem(problem.A[:, self._attainable], problem.y), log_u[self._attainable]
+            self._continuation = Continuation(problem, self.depth, log_u)
+        return self._continuation
+
+    def _residual(self, point: Polar) -> float:
+        return float(linalg.norm(self.problem.residual(point.weights(self.depth))) / linalg.norm(self.problem.y))
+
+    def _on_the_line(self, flow: Flow, start: Polar) -> Limit:
+        r"""Depth 1: the least-norm interpolant plus $\alpha$ times the part of $u_0$ in ker A, with the sign of r."""
+        rows = self.problem.row_basis
+        least, u = rows @ self.problem.moments, start.direction
+        across = u - rows @ (rows.T @ u)
+        across -= rows @ (rows.T @ across)
+        length = float(linalg.norm(across))
+        if length <= 1e-15:
+            across, length = np.zeros_like(u), 0.0
+        mismatch, log_least = _mismatch(flow, start), float(np.log(linalg.norm(least)))
+
+        def value(log_scale: float) -> float:
+            log_across = log_scale + np.log(length) if length else -np.inf
+            return mismatch(log_scale, float(np.logaddexp(2 * log_least, 2 * log_across)) / 2)[0]
+
+        low = high = log_least
+        while value(low) < 0:
+            low -= max(1.0, abs(value(low)))
+        while value(high) > 0:
+            high += 1.0
+        log_scale = float(optimize.brentq(value, low, high, xtol=1e-15, rtol=4 * EPS)) if low < high else low
+        sign = _final_sign(flow, self.problem, start) if length else float(np.sign(start.radius))
+        x = least + sign * np.exp(log_scale) * across
+        radius = float(linalg.norm(x))
+        point = Polar.of(sign * radius, sign * x / radius)
+        residual = self._residual(point)
+        return Limit(flow, self.problem, start, point, log_scale, residual, gap=0.0, correction=residual)
+
+
+def _mismatch(flow: Flow, start: Polar) -> Callable[[float, float], tuple[float, float]]:
+    r"""$\sigma(r_0) - \sigma(r) + \log r - \log\alpha$, of $\log\alpha$ and log r; and its slope in log r."""
+    log_r0, magnified = float(np.log(abs(start.radius))), float(flow.log_magnification(np.abs(start.radius)))
+
+    def mismatch(log_scale: float, log_r: float) -> tuple[float, float]:
+        if isinstance(flow, GradientFlow):
+            return log_r0 - log_scale, 0.0
+        with np.errstate(over="ignore"):
+            radius = np.exp(log_r)
+            gamma = float(flow.relative_rate(radius) * radius**2)
+            return magnified - float(flow.log_magnification(radius)) + log_r - log_scale, 1 - gamma
+
+    return mismatch
+
+
+def _final_sign(flow: Flow, problem: Problem, start: Polar) -> float:
+    """The sign of r in the end, at depth 1: that of now, as soon as the loss is below that of w = 0."""
+    sign = float(np.sign(start.radius))
+    loss_of_zero = problem.loss_of_zero
+    if isinstance(flow, GradientFlow) or problem.loss(start.weights(1)) < loss_of_zero:
+        return sign
+    unit = float(linalg.norm(problem.A, 2)) ** 2
+    end = integrate(flow, problem, start, 1e9 / unit, rtol=1e-9, stop_loss=(1 - 1e-6) * loss_of_zero)
+    if end.loss[-1] >= (1 - 1e-7) * loss_of_zero:
+        raise LimitError("the sign of r is undecided: the flow stays at the saddle r = 0")
+    return float(np.sign(end.radius[-1]))

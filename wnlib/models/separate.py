@@ -1,0 +1,152 @@
+r"""Separate weight normalization: a sphere and a radius for each sign.
+
+Signed weights $w = w_+ - w_-$, $w_\pm = (r_\pm u_\pm)^L$ with $\lVert u_\pm\rVert = 1$, and $p = A^\top(y - A w)$:
+
+$$r_\pm' = \pm\eta_r L\, r_\pm^{L-1} \langle p, u_\pm^L\rangle,\qquad
+  u_\pm' = \eta_u L\, r_\pm^L \bigl(\pm p \odot u_\pm^{L-1} \mp \langle p, u_\pm^L\rangle u_\pm\bigr).$$
+
+Each half has magnified coordinates $z_\pm = u_\pm e^{c r_\pm^2/2}$ of its own, with
+$m_L(z_\pm)' = \pm\kappa_\pm L\, p$, and a clock $\kappa_\pm = \eta_u r_\pm^L e^{(2-L) c r_\pm^2/2}$ of its own. With
+*matched* clocks, $\eta_u$ is such that $\kappa_\pm = e^{(2-L) c r_{\pm}(0)^2/2}$, constants that equal starts share.
+
+Problems are doubled ones, $[A, -A]$ of shape (M, 2N), as for the joint normalization.
+"""
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import LSODA
+
+from wnlib import _checks as check
+from wnlib._checks import Array
+from wnlib.errors import IntegrationError
+from wnlib.flows.flow import Field, WeightNormFlow
+from wnlib.flows.polar import Polar, log_norm
+from wnlib.problem import Problem
+from wnlib.trajectories.stepping import stepped
+
+SMALLEST = 1e-6  # of a radius that vanishes in finite time, as matched clocks let it: there the flow ends
+
+
+@dataclass(frozen=True)
+class SeparateFlow:
+    r"""Weight normalization of each sign: depth L >= 2, `ratio` c, $\eta_r = 1$ unless the clocks are `matched`."""
+
+    depth: int
+    ratio: float
+    matched: bool = False
+
+    def __post_init__(self) -> None:
+        check.integer("depth", self.depth, least=2)
+        check.positive("ratio", self.ratio)
+
+    @property
+    def half(self) -> WeightNormFlow:
+        """The flow of one half alone: what its magnified coordinates and its mirror map are those of."""
+        return WeightNormFlow(self.depth, self.ratio)
+
+    def start(self, n: int, scale: float, direction: ArrayLike | None = None) -> tuple[Polar, Polar]:
+        r"""$x_+ = x_-$, together of norm `scale`, along `direction` (n,), uniform by default."""
+        half = self.half.start(n, check.positive("scale", scale) / np.sqrt(2), direction)
+        return half, half
+
+    def velocity(self, problem: Problem, start: tuple[Polar, Polar]) -> Field:
+        r"""The field of the states $(\log r_+, \log u_+, \log r_-, \log u_-)$, shape (2 (N + 1),)."""
+        A, L, c = problem.A, self.depth, self.ratio
+        first = np.array([float(half.radius) for half in start])
+
+        def field(t: float, state: Array) -> Array:
+            log_r, log_u = _parts(state)
+            force = (A.T @ problem.residual(np.exp(L * (log_r + log_u)).ravel())).reshape(2, -1)
+            along = np.sum(force * np.exp(L * log_u), axis=-1, keepdims=True)
+            if self.matched:
+                angular = np.exp(-L * log_r + (L - 2) * c * (np.exp(2 * log_r) - first[:, None] ** 2) / 2)
+            else:
+                angular = np.full_like(log_r, c)
+            growing = angular / c * np.exp((L - 2) * log_r) * along
+            turning = angular * np.exp(L * log_r) * (force * np.exp((L - 2) * log_u) - along)
+            return L * np.concatenate([growing, turning], axis=-1).ravel()
+
+        return field
+
+
+def _parts(states: Array) -> tuple[Array, Array]:
+    """log r (..., 2, 1) and log u (..., 2, N), on the spheres, of states (..., 2 (N + 1))."""
+    halves = states.reshape(*states.shape[:-1], 2, -1)
+    log_u = halves[..., 1:]
+    return halves[..., :1], log_u - log_norm(log_u)[..., None]
+
+
+def encode(start: tuple[Polar, Polar]) -> Array:
+    """The state of a point."""
+    return np.concatenate([np.append(np.log(half.radius), half.log_direction) for half in start])
+
+
+@dataclass(frozen=True, eq=False)
+class SeparateTrajectory:
+    """A followed flow: times t (T,) and the T points of either half.
+
+    `fits` if it reached the residual that it was to be followed to.
+    """
+
+    flow: SeparateFlow
+    problem: Problem
+    t: Array
+    plus: Polar
+    minus: Polar
+    fits: bool
+
+    @cached_property
+    def parts(self) -> Array:
+        """w_+ and w_- together, the weights of the doubled problem, shape (T, 2N)."""
+        return np.concatenate([half.weights(self.flow.depth) for half in (self.plus, self.minus)], axis=-1)
+
+    @property
+    def radii(self) -> Array:
+        """r_+ and r_-, shape (T, 2)."""
+        return np.stack([self.plus.radius, self.minus.radius], axis=-1)
+
+
+def integrate_separate(
+    flow: SeparateFlow,
+    problem: Problem,
+    start: tuple[Polar, Polar],
+    t_end: float,
+    stop: float = 1e-5,
+    rtol: float = 1e-8,
+) -> SeparateTrajectory:
+    """Follow a flow to time `t_end`, or to a relative residual `stop`, or until matched clocks have spent a radius.
+
+    By a stiff multistep solver (LSODA) on logarithms, with tolerance `rtol`. Raises ValueError for a start that does
+    not fit the problem, and IntegrationError if the solver gives up.
+    """
+    n, odd = divmod(problem.shape[1], 2)
+    if odd or not np.array_equal(problem.A[:, :n], -problem.A[:, n:]):
+        raise ValueError(f"problem must be a doubled one, [A, -A], got shape {problem.shape} with other columns")
+    for half in start:
+        flow.half.check_start(half, n)
+    size = float(np.linalg.norm(problem.y))
+    field, state = flow.velocity(problem, start), encode(start)
+
+    def unfit(t: float, state: Array) -> float:
+        log_r, log_u = _parts(state)
+        weights = np.exp(flow.depth * (log_r + log_u)).ravel()
+        return float(np.linalg.norm(problem.residual(weights))) / size - stop
+
+    def unspent(t: float, state: Array) -> float:
+        return float(_parts(state)[0].min() - np.log(SMALLEST)) if flow.matched else 1.0
+
+    first = min(t_end, 1e-3 / float(np.abs(field(0.0, state)).max()))
+    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+        # Overflow happens in trial steps, which the solver rejects; what it warns of, the error below says.
+        warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)
+        solver = LSODA(field, 0.0, state, t_end, rtol=rtol, atol=rtol, first_step=first)
+        solution, ended, message = stepped(solver, [unfit, unspent])
+    if solution is None or (ended is None and solver.status == "failed"):
+        raise IntegrationError(f"no solution past t = {solver.t:.3g} of {t_end:.3g}: {message}")
+    log_r, log_u = _parts(solution(solution.ts).T)
+    plus, minus = (Polar(np.exp(log_r[:, k, 0]), log_u[:, k], np.ones(1)) for k in (0, 1))
+    return SeparateTrajectory(flow, problem, solution.ts, plus, minus, ended is unfit)

@@ -1,0 +1,1 @@
+"""Multiple-precision and ball arithmetic: any number of digits, and enclosures."""

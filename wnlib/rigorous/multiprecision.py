@@ -1,0 +1,286 @@
+r"""Both flows followed in multiple precision, and their limits computed there, on small instances in exact rationals.
+
+A flow is followed in its own coordinates, x or (r, u), by Taylor's method: the vector fields are polynomials, so the
+Taylor coefficients of a solution follow from one another by arithmetic of power series. This part knows nothing of the
+magnified coordinates, the invariants or the mirror map. They enter only with what is asked *about* a followed flow:
+
+- the invariants $\langle v, m_L(z)\rangle$, v in a rational basis of ker A, at every step (`invariant_drift`);
+- the minimiser of the Bregman divergence $D_\Phi(w, w_0)$ over the interpolants, which is the interpolant whose
+  invariants are those of the start (`limit`), against the end of the followed flow (`agreement`).
+
+Numbers are mpmath's, at `digits` decimal digits and a few guard digits; ratios and rates, which a flow holds as floats,
+are taken for the rationals that these floats are.
+
+Reference for the choice of order and step: A. Jorba and M. Zou, A software package for the numerical integration of
+ODEs by means of high-order Taylor methods, Experimental Mathematics 14 (2005). The series are those of `taylor`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, reduce
+from math import ceil
+from operator import add
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from mpmath import mp, mpf
+
+from wnlib import _checks as check
+from wnlib.errors import IntegrationError, LimitError
+from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.limits.limit import limit as float_limit
+from wnlib.problem import Problem
+from wnlib.rigorous.taylor import Field, Scalar, Vector, taylor_coefficients
+
+GUARD = 10  # digits carried beyond those that are asked for
+MAX_STEPS = 300
+
+Rational = Fraction | int | float
+
+
+def _rationals(name: str, values: Sequence[Rational], length: int | None = None) -> tuple[Fraction, ...]:
+    try:
+        result = tuple(Fraction(value) for value in values)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} must hold rational numbers, got {values!r}") from error
+    if length is not None and len(result) != length:
+        raise ValueError(f"{name} must have {length} entries, got {len(result)}")
+    return result
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A problem and a start in exact rationals: every entry an int, a Fraction, or a float for what it is in binary.
+
+    A          (M, N), of full row rank, rows as sequences
+    y          (M,)
+    radius     r_0 > 0; ||x(0)|| for gradient flow
+    direction  (N,), positive; x(0) = radius * direction / ||direction||
+    """
+
+    A: Sequence[Sequence[Rational]]
+    y: Sequence[Rational]
+    radius: Rational
+    direction: Sequence[Rational]
+
+    def __post_init__(self) -> None:
+        rows = tuple(_rationals("A", row) for row in self.A)
+        if not rows or {len(row) for row in rows} != {len(rows[0])}:
+            raise ValueError(f"A must have rows of one length, got lengths {[len(row) for row in rows]}")
+        object.__setattr__(self, "A", rows)
+        object.__setattr__(self, "y", _rationals("y", self.y, len(rows)))
+        object.__setattr__(self, "radius", _rationals("radius", [self.radius])[0])
+        object.__setattr__(self, "direction", _rationals("direction", self.direction, len(rows[0])))
+        if self.radius <= 0:
+            raise ValueError(f"radius must be > 0, got {self.radius}")
+        if min(self.direction) <= 0:
+            raise ValueError(f"direction must be > 0 in every entry, got a minimum of {min(self.direction)}")
+        if sp.Matrix(rows).rank() < len(rows):
+            raise ValueError(f"A must have full row rank, got rank {sp.Matrix(rows).rank()} of {len(rows)} rows")
+
+    @cached_property
+    def kernel(self) -> list[list[Fraction]]:
+        """A basis of ker A, N - M vectors, exact."""
+        return [[Fraction(int(q.p), int(q.q)) for q in vector] for vector in sp.Matrix(self.A).nullspace()]
+
+    def approximate_limit(self, flow: Flow) -> list[float]:
+        """The limit in double precision, `wnlib.limit`."""
+        A, y, direction = (np.array(value, dtype=np.float64) for value in (self.A, self.y, self.direction))
+        start = flow.start(len(direction), float(self.radius), direction)
+        return [float(weight) for weight in float_limit(flow, Problem(A, y), start).weights]
+
+
+SMALL_INSTANCE = Instance(A=((1, 2, 0, 1), (0, -1, 1, 2)), y=(5, 3), radius=2, direction=(5, 6, 7, 6))
+"""Two measurements of four weights, for every depth: well-conditioned, with a limit away from the orthant's faces."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a flow is at time t: `coordinates` are x (N,) for gradient flow and (r, u) (1 + N,) for the other."""
+
+    t: mpf
+    coordinates: Vector
+    weights: Vector
+
+
+def taylor_path(flow: Flow, instance: Instance, residual: float = 1e-45, digits: int = 50) -> list[State]:
+    r"""The flow at every step of Taylor's method, from the start until $\|A w - y\| \le$ residual $\|y\|$ (max norms).
+
+    Order p and step h make the last two Taylor terms of every coordinate at most 10^-digits of the largest coordinate.
+    Raises IntegrationError if the residual is not reached in 300 steps, as it never is by a flow that collapses.
+    """
+    check_flow(flow)
+    check.integer("digits", digits, least=15)
+    if check.positive("residual", residual) < 10.0**-digits:
+        raise ValueError(f"residual must be >= 10^-digits, which is 1e-{digits}, got {residual}")
+    with mp.workdps(digits + GUARD):
+        field, order = _field(flow, instance), ceil(digits * mp.ln(10) / 2) + 1
+        A, y, start = _numbers(instance.A), _numbers(instance.y), _start(flow, instance)
+        states = [State(mpf(0), start, _weights(flow, start))]
+        while max(map(abs, _residual(A, y, states[-1].weights))) > residual * max(map(abs, y)):
+            if len(states) > MAX_STEPS:
+                raise IntegrationError(f"the residual is above {residual} after {MAX_STEPS} steps of Taylor's method")
+            now = states[-1]
+            terms = taylor_coefficients(field, now.coordinates, order)
+            h = _step(terms, mpf(10) ** -digits)
+            coordinates = [mp.polyval(series[::-1], h) for series in terms]
+            states.append(State(now.t + h, coordinates, _weights(flow, coordinates)))
+    return states
+
+
+def _step(terms: list[Vector], tolerance: mpf) -> mpf:
+    """The largest step at which the last two Taylor terms of each coordinate meet the tolerance."""
+    order, size = len(terms[0]) - 1, max(abs(series[0]) for series in terms)
+    last = {n: max(abs(series[n]) for series in terms) for n in (order - 1, order)}
+    return min((tolerance * size / bound) ** (mpf(1) / n) for n, bound in last.items() if bound)
+
+
+def magnified(flow: Flow, coordinates: Vector) -> Vector:
+    r"""The magnified coordinates: z = x for gradient flow, $z = u\,e^{c r^2/2}$ with weight normalization.
+
+    Like `dual_variable`, evaluated at mpmath's current working precision.
+    """
+    if not isinstance(flow, WeightNormFlow):
+        return coordinates
+    r, *u = coordinates
+    return [u_i * mp.exp(_number(flow.ratio) * r**2 / 2) for u_i in u]
+
+
+def dual_variable(depth: int, z: Vector) -> Vector:
+    r"""$m_1(z) = z$, $m_2(z) = \log z$, $m_L(z) = z^{2-L}/(2-L)$."""
+    if depth == 1:
+        return z
+    return [mp.log(z_i) if depth == 2 else z_i ** (2 - depth) / (2 - depth) for z_i in z]
+
+
+def invariant_drift(flow: Flow, instance: Instance, states: Sequence[State], digits: int = 50) -> mpf:
+    r"""The largest relative change of an invariant $\langle v, m_L(z)\rangle$ since the first state."""
+    check_flow(flow)
+    check.integer("digits", digits, least=15)
+    with mp.workdps(digits + GUARD):
+        return largest_change(
+            instance, [dual_variable(flow.depth, magnified(flow, state.coordinates)) for state in states]
+        )
+
+
+def largest_change(instance: Instance, thetas: Sequence[Vector]) -> mpf:
+    r"""The largest $|\langle v, \theta_t - \theta_0\rangle| / \sum_i |v_i \theta_{0,i}|$, v in a basis of ker A."""
+    first, kernel = thetas[0], _numbers(instance.kernel)
+    sizes = [_dot(map(abs, v), map(abs, first)) for v in kernel]
+    return max(
+        abs(_dot(v, theta) - _dot(v, first)) / size for theta in thetas for v, size in zip(kernel, sizes, strict=True)
+    )
+
+
+def limit(flow: Flow, instance: Instance, digits: int = 50) -> Vector:
+    r"""The minimiser of $D_\Phi(w, w_0)$ over A w = y: Newton's method, from the minimiser in double precision.
+
+    Stationarity, $m_L(z(w)) - \theta_0 = A^\top\lambda$, stated without $\lambda$: w has the invariants of the start.
+    Raises LimitError if the conditions cannot be met to `digits` digits.
+    """
+    check_flow(flow)
+    check.integer("digits", digits, least=15)
+    with mp.workdps(digits + GUARD):
+        A, y, kernel = _numbers(instance.A), _numbers(instance.y), _numbers(instance.kernel)
+        theta_0 = dual_variable(flow.depth, magnified(flow, _start(flow, instance)))
+        unit = max(map(abs, theta_0))
+
+        def conditions(*w: mpf) -> Vector:
+            theta = dual_variable(flow.depth, magnified(flow, _coordinates(flow, w)))
+            shift = [(a - b) / unit for a, b in zip(theta, theta_0, strict=True)]
+            return _residual(A, y, w) + [_dot(v, shift) for v in kernel]
+
+        try:
+            # mpmath's tolerance is one of the square.
+            root = mp.findroot(conditions, tuple(instance.approximate_limit(flow)), tol=mpf(10) ** (-2 * digits))
+        except (ValueError, ZeroDivisionError) as error:
+            raise LimitError(f"Newton's method did not reach {digits} digits: {error}") from error
+        return list(root)
+
+
+def agreement(found: Sequence[mpf], wanted: Sequence[mpf], digits: int = 50) -> float:
+    r"""To how many digits two vectors agree, $-\log_{10}(\|$found - wanted$\| / \|$wanted$\|)$ in max norms.
+
+    At most `digits`, the precision in which both are known.
+    """
+    with mp.workdps(digits + GUARD):
+        difference = max(abs(a - b) for a, b in zip(found, wanted, strict=True)) / max(map(abs, wanted))
+        return min(float(digits), float(-mp.log10(difference))) if difference else float(digits)
+
+
+def _field(flow: Flow, instance: Instance) -> Field:
+    r"""The vector field of a flow, on numbers or on power series."""
+    A, y, L = _numbers(instance.A), _numbers(instance.y), flow.depth
+
+    def force(w: Sequence[Scalar]) -> list[Scalar]:
+        residual = [y_j - _sum(a * w_i for a, w_i in zip(row, w, strict=True)) for row, y_j in zip(A, y, strict=True)]
+        return [_sum(a * s for a, s in zip(column, residual, strict=True)) for column in zip(*A, strict=True)]
+
+    def plain(x: Sequence[Scalar]) -> list[Scalar]:
+        slope = [x_i ** (L - 1) for x_i in x]
+        p = force([x_i * k for x_i, k in zip(x, slope, strict=True)])
+        return [L * p_i * k for p_i, k in zip(p, slope, strict=True)]
+
+    if not isinstance(flow, WeightNormFlow):
+        return plain
+    radial_rate, ratio = _number(flow.radial_rate), _number(flow.ratio)
+
+    def polar(state: Sequence[Scalar]) -> list[Scalar]:
+        r, *u = state
+        r_slope, u_slope = r ** (L - 1), [u_i ** (L - 1) for u_i in u]
+        r_L = r * r_slope
+        p = force([r_L * (u_i * k) for u_i, k in zip(u, u_slope, strict=True)])
+        pull = [p_i * k for p_i, k in zip(p, u_slope, strict=True)]
+        along = _sum(q * u_i for q, u_i in zip(pull, u, strict=True))
+        turn = [radial_rate * ratio * L * (r_L * (q - along * u_i)) for q, u_i in zip(pull, u, strict=True)]
+        return [radial_rate * L * (r_slope * along), *turn]
+
+    return polar
+
+
+def _start(flow: Flow, instance: Instance) -> Vector:
+    radius, direction = _number(instance.radius), _numbers(instance.direction)
+    u = [v / mp.norm(direction) for v in direction]
+    return [radius, *u] if isinstance(flow, WeightNormFlow) else [radius * u_i for u_i in u]
+
+
+def _coordinates(flow: Flow, w: Sequence[mpf]) -> Vector:
+    """The coordinates of given weights, of positive radius and, at depths above 1, positive."""
+    x = [mp.root(w_i, flow.depth) for w_i in w]
+    return [mp.norm(x), *(x_i / mp.norm(x) for x_i in x)] if isinstance(flow, WeightNormFlow) else x
+
+
+def _weights(flow: Flow, coordinates: Vector) -> Vector:
+    if isinstance(flow, WeightNormFlow):
+        r, *u = coordinates
+        return [(r * u_i) ** flow.depth for u_i in u]
+    return [x_i**flow.depth for x_i in coordinates]
+
+
+def _residual(A: list[Vector], y: Vector, w: Sequence[mpf]) -> Vector:
+    return [y_j - _dot(row, w) for row, y_j in zip(A, y, strict=True)]
+
+
+def check_flow(flow: Flow) -> None:
+    """Raise ValueError unless `flow` has magnified coordinates."""
+    if not isinstance(flow, (GradientFlow, WeightNormFlow)) or isinstance(flow, ScheduledWeightNormFlow):
+        raise ValueError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
+
+
+def _number(value: Fraction | float) -> mpf:
+    exact = Fraction(value)
+    return mpf(exact.numerator) / exact.denominator
+
+
+def _numbers(values: Sequence[Any]) -> Any:
+    return [_numbers(value) if isinstance(value, (tuple, list)) else _number(value) for value in values]
+
+
+def _dot(a: Iterable[mpf], b: Iterable[mpf]) -> mpf:
+    return mp.fdot(a, b)
+
+
+def _sum(terms: Iterable[Scalar]) -> Scalar:
+    return reduce(add, terms)

@@ -1,0 +1,28 @@
+"""Which weights some nonnegative interpolant makes positive."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+from wnlib.errors import LimitError
+from wnlib.problem import Problem
+
+
+def attainable_weights(problem: Problem) -> NDArray[np.bool_]:
+    """Which weights some nonnegative interpolant makes positive, shape (N,), by linear programming (HiGHS).
+
+    Of s y = R^T (v + e), 0 <= v <= 1, e >= 0, s >= 1, the largest sum of v. Raises InfeasibleError if there is none.
+    """
+    problem.require_nonnegative_interpolant()
+    rows, n = problem.row_basis, problem.shape[1]
+    unit = np.abs(problem.moments).max()
+    program = optimize.linprog(
+        np.concatenate([-np.ones(n), np.zeros(n + 1)]),
+        A_eq=np.column_stack([rows.T, rows.T, -problem.moments / unit]),
+        b_eq=np.zeros(rows.shape[1]),
+        bounds=[(0, 1)] * n + [(0, None)] * n + [(1, None)],
+        method="highs",
+    )
+    if program.status != 0:
+        raise LimitError(f"the linear program of the attainable weights did not finish: {program.message}")
+    return program.x[:n] > 0.5

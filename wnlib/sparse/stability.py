@@ -1,0 +1,39 @@
+r"""From the excess mass of an interpolant to its distance from the sparse one, and back to what a flow needs.
+
+Let $z^*$, with support S, be the solution of basis pursuit, and $\nu$ a dual certificate with a margin $\gamma > 0$:
+$A_S^\top \nu = 1$ and $A_j^\top \nu \le 1 - \gamma$ for $j \notin S$. For an interpolant $w \ge 0$,
+$\|w\|_1 - Q = \sum_j (1 - A_j^\top\nu)\, w_j \ge \gamma \sum_{j \notin S} w_j$, since $\langle A^\top\nu, w\rangle =
+\langle\nu, y\rangle = Q$. And $A_S (w - z^*)_S = -\sum_{j \notin S} w_j A_j$ gives $w - z^* = \sum_{j\notin S} w_j h_j$
+with $h_j = e_j - A_S^+ A_j$. Hence, for every interpolant $w \ge 0$,
+
+$$\|w - z^*\| \le K\,(\|w\|_1 - Q),\qquad K = \max_{j \notin S} \|h_j\| / \gamma .$$
+"""
+
+import numpy as np
+from scipy import linalg, optimize
+
+from wnlib._checks import Array
+from wnlib.problem import Problem
+
+MARGIN = 1e-6  # a certificate of less is none, to the linear program's accuracy
+
+
+def stability(problem: Problem, target: Array) -> float:
+    r"""K of the module's docstring for $z^*$ = `target` (N,), or inf if nothing certifies it as the only solution."""
+    A, on = problem.A, target > 0
+    if np.linalg.matrix_rank(A[:, on]) < np.count_nonzero(on):
+        return np.inf
+    inverse, off = linalg.pinv(A[:, on]), A[:, ~on]
+    m, count = off.shape
+    program = optimize.linprog(
+        np.append(np.zeros(m), -1.0),
+        A_ub=np.column_stack([off.T, np.ones(count)]),
+        b_ub=np.ones(count),
+        A_eq=np.column_stack([A[:, on].T, np.zeros(np.count_nonzero(on))]),
+        b_eq=np.ones(np.count_nonzero(on)),
+        bounds=[(None, None)] * m + [(None, 1.0)],  # any margin will do where there is no largest
+        method="highs",
+    )
+    if program.status != 0 or program.x[-1] < MARGIN:
+        return np.inf
+    return float(np.max(np.sqrt(1 + np.sum((inverse @ off) ** 2, axis=0))) / program.x[-1])
