@@ -29,8 +29,8 @@ class Problem:
     r"""Least squares $\tfrac12\|A w - y\|^2$ with an interpolant.
 
     `A` has shape (M, N), `y` shape (M,), `truth` (N,) or None: the weights that made `y`, for recovery errors only.
-    Arrays are copied to float64 and made read-only. Raises ValueError for a wrong shape or a NaN, and InfeasibleError
-    if `y` is not in the range of `A`.
+    Arrays are copied to float64 and made read-only. Raises ArgumentError for a wrong shape or a NaN, and
+    InfeasibleError if `y` is not in the range of `A`.
     """
 
     A: Array

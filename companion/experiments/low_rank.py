@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 
 from companion.running.record import Record, Row
 from wnlib._checks import Array
-from wnlib.errors import SpectralLimitError
+from wnlib.errors import LimitError
 from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
 from wnlib.limits.bounds import mass_bound
 from wnlib.models.matrix import MatrixProblem, conjugated, matrix_descent, plain_field, polar_field, rotation
@@ -174,7 +174,7 @@ def predicted(problem: MatrixProblem, smallest: NuclearNorm, depth: int, ratio: 
     for k, r in enumerate(scale):
         try:
             found[k] = smallest.excess(problem, spectral_limit(problem, depth, float(r), ratio))
-        except SpectralLimitError:
+        except LimitError:
             continue
     return found
 

@@ -10,6 +10,7 @@ from scipy.optimize import linprog
 from companion.experiments.window import Curve, excess_of_limit, frontier_of_limits
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.errors import CertificateError
 from wnlib.flows.flow import GradientFlow
 from wnlib.flows.geometry import scaled_upper_gamma
 from wnlib.flows.polar import radius_of
@@ -185,7 +186,7 @@ def predicted_rate(problem: Problem, depth: int) -> float:
         method="highs",
     )
     if program.status != 0:
-        raise RuntimeError(f"the linear program of the gap did not finish: {program.message}")
+        raise CertificateError(f"the linear program of the gap did not finish: {program.message}")
     return 1 - float(program.fun)
 
 

@@ -29,8 +29,24 @@ def _imports(path: Path) -> tuple[str, ...]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if _source(name) else str(node.module) for name in names}
+            found |= {name if _source(name) else _home(str(node.module), name) for name in names}
     return tuple(sorted(name for name in found if name.split(".")[0] in PACKAGES))
+
+
+@cache
+def _public(package: str) -> dict[str, str]:
+    """The modules of the names that a package loads when they are used, as its stub has them."""
+    source = _source(package)
+    stub = source.with_suffix(".pyi") if source is not None else None
+    if stub is None or not stub.exists():
+        return {}
+    lines = ast.parse(stub.read_text(encoding="utf-8")).body
+    return {name.name: str(line.module) for line in lines if isinstance(line, ast.ImportFrom) for name in line.names}
+
+
+def _home(module: str, name: str) -> str:
+    """The module in which a name is that is imported from another one."""
+    return _public(module).get(name.rpartition(".")[2], module)
 
 
 def sources(*modules: str) -> list[Path]:

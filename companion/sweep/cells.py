@@ -19,7 +19,7 @@ from scipy import linalg
 
 from companion.sweep.specification import Sweep
 from wnlib._checks import Array
-from wnlib.errors import CollapseError, IntegrationError, LimitError
+from wnlib.errors import CertificateError, CollapseError, IntegrationError, LimitError
 from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
 from wnlib.flows.polar import Polar
 from wnlib.limits.limit import LimitCurve
@@ -109,7 +109,7 @@ def evaluate(sweep: Sweep, task: Task) -> list[Cell]:
     problem: Problem = getattr(Problem, sweep.matrix)(*at[:4], signed=sweep.signed)
     try:
         target = basis_pursuit(problem)
-    except RuntimeError as error:
+    except CertificateError as error:
         return [Cell(*at, *place, status="failed", message=str(error)) for place in grid]
     edge = np.sqrt(np.sum(target.weights ** (2 / task.depth)))
     flows = [GradientFlow(task.depth) if np.isnan(ratio) else WeightNormFlow(task.depth, ratio) for ratio, _ in grid]

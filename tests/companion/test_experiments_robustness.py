@@ -5,8 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from companion.experiments import front, robustness
-from companion.plots import front as front_figures
-from companion.plots import robustness as figures
+from companion.plots import front as front_figures, robustness as figures
 from wnlib import GradientFlow, Problem, WeightNormFlow, basis_pursuit
 
 PROBLEMS = [Problem.gaussian(8, 20, 2, seed=seed) for seed in range(2)]

@@ -23,6 +23,7 @@ from wnlib import (
     integrate,
     mirror_map,
 )
+from wnlib.errors import ArgumentError
 
 NAN, INF = np.nan, np.inf
 PROBLEM = Problem.gaussian(4, 9, 2, seed=1)
@@ -268,7 +269,7 @@ def test_schedules_have_no_magnified_coordinates() -> None:
 
 
 def test_a_mirror_map_belongs_to_a_known_flow() -> None:
-    with pytest.raises(TypeError, match="flow must be a GradientFlow or a WeightNormFlow, got str"):
+    with pytest.raises(ArgumentError, match="flow must be a GradientFlow or a WeightNormFlow, got str"):
         mirror_map("flow", 1.0)  # type: ignore[arg-type]
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from strategies import DEPTHS, depths, derivative, direction, error, ratios, scales, start
 
 from wnlib import GradientFlow, InfeasibleError, Polar, Problem, Trajectory, WeightNormFlow, integrate

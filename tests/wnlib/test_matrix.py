@@ -4,13 +4,12 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose
 from strategies import derivative
 
 from wnlib import GradientFlow, Problem, WeightNormFlow, limit
-from wnlib.errors import SpectralLimitError
+from wnlib.errors import LimitError
 from wnlib.models.matrix import (
     MatrixProblem,
     conjugated,
@@ -143,7 +142,7 @@ def test_the_spectral_limit_of_generic_measurements_is_stationary() -> None:
 def test_a_limit_without_an_interpolant_is_refused() -> None:
     impossible = MatrixProblem(np.eye(3)[None], [-1.0])
     for ratio in (None, 1.0):
-        with pytest.raises(SpectralLimitError, match="log\\(alpha\\)"):
+        with pytest.raises(LimitError, match="log\\(alpha\\)"):
             spectral_limit(impossible, 2, 1.0, ratio)
 
 

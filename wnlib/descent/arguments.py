@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import GradientFlow
 from wnlib.flows.polar import Polar
 
@@ -20,7 +21,7 @@ def positive(name: str, value: PerRun) -> PerRun:
         return check.positive(name, value)
     values = check.array(name, value, (None,) * axes)
     if values.min() <= 0:
-        raise ValueError(f"{name} must be > 0 in every run, got a minimum of {values.min()}")
+        raise ArgumentError(f"{name} must be > 0 in every run, got a minimum of {values.min()}")
     return values
 
 
@@ -31,7 +32,7 @@ def nonnegative(name: str, value: PerRun) -> Array:
     else:
         values = check.array(name, value, (None,) * axes)
     if values.min() < 0:
-        raise ValueError(f"{name} must be >= 0, got {values.min()}")
+        raise ArgumentError(f"{name} must be >= 0, got {values.min()}")
     return values
 
 
@@ -42,14 +43,14 @@ def seeds(value: PerRun) -> NDArray[np.integer[Any]]:
     check.array("seed", value, (None,) * axes)
     found = np.asarray(value)
     if found.dtype.kind not in "iu" or found.min() < 0:
-        raise ValueError(f"seed must be integers >= 0, one for each run, got {value!r}")
+        raise ArgumentError(f"seed must be integers >= 0, one for each run, got {value!r}")
     return found
 
 
 def one(name: str, value: PerRun) -> float:
     """`value` if it is one for all runs."""
     if _axes(value) != 0:
-        raise ValueError(f"{name} must be one number for the runs to follow one flow, got shape {np.shape(value)}")
+        raise ArgumentError(f"{name} must be one number for the runs to follow one flow, got shape {np.shape(value)}")
     return float(value)
 
 
@@ -60,11 +61,13 @@ def shape_of_runs(**values: PerRun) -> Shape:
         return np.broadcast_shapes(*shapes.values())
     except ValueError as error:
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
-        raise ValueError(f"start and all that may differ between runs must broadcast, got shapes {listed}") from error
+        raise ArgumentError(
+            f"start and all that may differ between runs must broadcast, got shapes {listed}"
+        ) from error
 
 
 def check_starts(depth: int, start: Polar, n: int) -> None:
-    """Raise ValueError unless `start` is one start, or an array of starts, for `n` weights at the given depth."""
+    """Raise ArgumentError unless `start` is one start, or an array of starts, for `n` weights at the given depth."""
     flow = GradientFlow(depth)
     if not isinstance(start, Polar) or np.shape(start.radius) != np.shape(start.log_direction)[:-1]:
         flow.check_start(start, n)

@@ -14,6 +14,7 @@ from wnlib._checks import Array
 from wnlib.descent.arguments import PerRun, nonnegative, one
 from wnlib.descent.methods import GradientDescent, Parts, SalimansKingmaDescent, Spare
 from wnlib.descent.rows import Rows
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
 
 
@@ -30,7 +31,7 @@ class DecayedGradientDescent(GradientDescent):
     @property
     def flow(self) -> GradientFlow:
         if np.any(self.decay):
-            raise ValueError(f"decay must be 0 for gradient flow to follow, got {self.decay}")
+            raise ArgumentError(f"decay must be 0 for gradient flow to follow, got {self.decay}")
         return super().flow
 
     def advance(self, parts: Parts, h: PerRun, rows: Rows, spare: Spare) -> tuple[Parts, Array]:
@@ -59,7 +60,7 @@ class DecayedSalimansKingmaDescent(SalimansKingmaDescent):
     @property
     def flow(self) -> WeightNormFlow:
         if np.any(self.scale_decay):
-            raise ValueError(f"scale_decay must be 0 for weight normalization to follow, got {self.scale_decay}")
+            raise ArgumentError(f"scale_decay must be 0 for weight normalization to follow, got {self.scale_decay}")
         rate = one("vector_decay", self.vector_decay)
         ratio = super().flow.ratio
         return ScheduledWeightNormFlow(self.depth, ratio, angular_schedule=lambda t: float(np.exp(2 * rate * t)))

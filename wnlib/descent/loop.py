@@ -16,7 +16,7 @@ from wnlib.descent.progress import shown
 from wnlib.descent.result import Descent
 from wnlib.descent.rows import Epochs, Minibatch
 from wnlib.descent.runs import Record, Runs
-from wnlib.errors import DescentError
+from wnlib.errors import ArgumentError, DescentError
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 
@@ -50,11 +50,11 @@ def descend(
     run alone, at the state that it diverges from. The loss is seen at every step, but in stochastic descent at
     snapshots only. `progress` is written to stderr after the first two seconds.
 
-    Raises ValueError for bad arguments, InfeasibleError if the depth's weights cannot interpolate, and DescentError if
-    the steps are too long.
+    Raises ArgumentError for bad arguments, InfeasibleError if the depth's weights cannot interpolate, and DescentError
+    if the steps are too long.
     """
     if not isinstance(method, DescentMethod):
-        raise ValueError(f"method must be a DescentMethod, such as GradientDescent(2), got {method!r}")
+        raise ArgumentError(f"method must be a DescentMethod, such as GradientDescent(2), got {method!r}")
     check_starts(method.depth, start, problem.shape[1])
     step = np.asarray(positive("step", step))
     steps = check.integer("steps", steps, least=1)
@@ -63,7 +63,7 @@ def descend(
         batch_size = check.integer("batch_size", batch_size, least=1, most=problem.shape[0])
     seed, stop_loss = seeds(seed), nonnegative("stop_loss", stop_loss)
     if divergence not in ("raise", "record"):
-        raise ValueError(f"divergence must be 'raise' or 'record', got {divergence!r}")
+        raise ArgumentError(f"divergence must be 'raise' or 'record', got {divergence!r}")
     shape = shape_of_runs(start=start.radius, **method.parameters, step=step, seed=seed, stop_loss=stop_loss)
     if method.depth >= 2:
         problem.require_nonnegative_interpolant()

@@ -44,7 +44,7 @@ class DescentMethod(ABC):
     @property
     @abstractmethod
     def flow(self) -> Flow:
-        """The flow that the method follows as its steps get shorter; ValueError if its runs follow different ones."""
+        """The flow that the method follows as its steps get shorter; ArgumentError if its runs differ in it."""
 
     @abstractmethod
     def encode(self, start: Polar) -> Array:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wnlib._checks import Array
 from wnlib.descent.methods import DescentMethod, Mask, SalimansKingmaDescent
+from wnlib.errors import ArgumentError
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 
@@ -60,5 +61,5 @@ class Descent:
     def norm(self) -> Array:
         r"""$\|v\|$ of Salimans-Kingma descent, shape (T, ...); ValueError for a method without v."""
         if not isinstance(self.method, SalimansKingmaDescent):
-            raise ValueError(f"method must be SalimansKingmaDescent to have ||v||, got {self.method}")
+            raise ArgumentError(f"method must be SalimansKingmaDescent to have ||v||, got {self.method}")
         return self.method.norms(self.states)

@@ -10,6 +10,7 @@ from wnlib.descent.arguments import Shape
 from wnlib.descent.methods import DescentMethod, Mask, Parts
 from wnlib.descent.result import Descent
 from wnlib.descent.rows import Minibatch
+from wnlib.errors import ArgumentError
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 
@@ -50,7 +51,9 @@ class Runs:
         method = method.of_runs(shape, numbers)
         parts = method.split(method.encode(starts))
         if not method.inside(parts).all():
-            raise ValueError("start must be a positive floating-point number in every entry, got one that underflows")
+            raise ArgumentError(
+                "start must be a positive floating-point number in every entry, got one that underflows"
+            )
         with np.errstate(over="ignore"):
             losses = problem.loss(starts.weights(method.depth))
         bound = DIVERGED * np.maximum(losses, 0.5 * problem.y @ problem.y)

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.errors import ArgumentError
 from wnlib.flows.polar import Polar, log_norm
 from wnlib.problem import Problem
 
@@ -46,26 +47,26 @@ class Flow(ABC):
         scale = self._check_scale(scale)
         vector = check.array("direction", np.ones(n) if direction is None else direction, (n,))
         if self.depth >= 2 and vector.min() <= 0:
-            raise ValueError(f"direction must be > 0 in every entry for depth >= 2, got a minimum of {vector.min()}")
+            raise ArgumentError(f"direction must be > 0 in every entry for depth >= 2, got a minimum of {vector.min()}")
         if not vector.any():
-            raise ValueError("direction must have a nonzero norm, got the zero vector")
+            raise ArgumentError("direction must have a nonzero norm, got the zero vector")
         vector = vector / np.abs(vector).max()
         return Polar.of(scale, vector / np.linalg.norm(vector))
 
     def check_start(self, start: Polar, n: int) -> None:
-        """Raise ValueError unless `start` is a single start for `n` weights that this flow can take."""
+        """Raise ArgumentError unless `start` is a single start for `n` weights that this flow can take."""
         if not isinstance(start, Polar):
-            raise ValueError(f"start must be a Polar, as `flow.start` makes one, got {type(start).__name__}")
+            raise ArgumentError(f"start must be a Polar, as `flow.start` makes one, got {type(start).__name__}")
         if np.shape(start.radius) != () or np.shape(start.log_direction) != (n,):
-            raise ValueError(f"start must be one point with {n} entries, got shape {np.shape(start.log_direction)}")
+            raise ArgumentError(f"start must be one point with {n} entries, got shape {np.shape(start.log_direction)}")
         if not (np.isfinite(start.radius) and start.radius != 0):
-            raise ValueError(f"start must be finite with a nonzero norm, got radius {start.radius}")
+            raise ArgumentError(f"start must be finite with a nonzero norm, got radius {start.radius}")
         if not np.isclose(norm := np.linalg.norm(start.direction), 1):
-            raise ValueError(f"start must have a direction of norm 1, got norm {norm:.6g}")
+            raise ArgumentError(f"start must have a direction of norm 1, got norm {norm:.6g}")
         if self.depth >= 2 and not (
             start.radius > 0 and np.all(start.sign == 1) and start.log_direction.min() > -np.inf
         ):
-            raise ValueError("start must be positive in every entry for depth >= 2, got one that is not")
+            raise ArgumentError("start must be positive in every entry for depth >= 2, got one that is not")
 
     def _check_scale(self, scale: float) -> float:
         return check.positive("scale", scale)
@@ -152,7 +153,7 @@ class WeightNormFlow(Flow):
     def _check_scale(self, scale: float) -> float:
         scale = check.real("scale", scale)
         if scale == 0 or (scale < 0 and self.depth >= 2):
-            raise ValueError(f"scale must be > 0 (or, at depth 1, nonzero), got {scale}")
+            raise ArgumentError(f"scale must be > 0 (or, at depth 1, nonzero), got {scale}")
         return scale
 
     def log_magnification(self, radius: Array) -> Array:
@@ -197,7 +198,7 @@ class ScheduledWeightNormFlow(WeightNormFlow):
     angular_schedule: Callable[[float], float] = lambda t: 1.0
 
     def log_magnification(self, radius: Array) -> Array:
-        raise ValueError("flow must have a constant ratio to have magnified coordinates, got scheduled rates")
+        raise ArgumentError("flow must have a constant ratio to have magnified coordinates, got scheduled rates")
 
     def velocity(self, problem: Problem) -> Field:
         def field(t: float, state: Array) -> Array:

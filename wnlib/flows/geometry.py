@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from scipy.special import dawsn, erfcx, xlogy
 
 from wnlib._checks import Array
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
 from wnlib.flows.polar import Polar, log_norm, radius_of
 from wnlib.problem import Problem
@@ -155,7 +156,7 @@ def _least(log_entries: Array) -> Array:
 def mirror_map(flow: Flow, reference: float) -> MirrorMap:
     """The mirror map of a flow, with dual quantities in units set by the reference radius (nonzero)."""
     if not isinstance(flow, (GradientFlow, WeightNormFlow)):
-        raise TypeError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
+        raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
     unit = np.asarray(flow.log_magnification(np.abs(np.asarray(reference))))
     return PlainMirrorMap(flow, unit) if isinstance(flow, GradientFlow) else MagnifiedMirrorMap(flow, unit)
 

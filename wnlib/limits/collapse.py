@@ -28,7 +28,7 @@ def collapses(flow: Flow, problem: Problem, start: Polar) -> bool:
     """Whether weight normalization shrinks to w = 0 from `start` instead of fitting the measurements (depth >= 2).
 
     Never if the loss is below that of w = 0, since it does not increase. Else the flow is followed, in a clock in which
-    that takes finite time. Raises ValueError for bad arguments, and IntegrationError if the flow stays at a saddle.
+    that takes finite time. Raises ArgumentError for bad arguments, and IntegrationError if the flow stays at a saddle.
     """
     flow.check_start(start, problem.shape[1])
     if not isinstance(flow, WeightNormFlow) or flow.depth == 1:
@@ -101,6 +101,7 @@ def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar) -> b
     )
     if result.status != 1:
         raise IntegrationError(
-            f"the flow neither fits nor collapses: it stays at a saddle with r^2 = {result.y[0, -1] * size:.3g}"
+            f"the flow neither fits nor collapses: it stays at a saddle with r^2 = {result.y[0, -1] * size:.3g}; "
+            "try a larger start"
         )
     return bool(result.t_events[0].size > 0)

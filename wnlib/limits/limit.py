@@ -27,7 +27,7 @@ from scipy import linalg, optimize
 
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.errors import CollapseError, ContinuationError, LimitError
+from wnlib.errors import ArgumentError, CollapseError, ContinuationError, LimitError
 from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar, log_norm
@@ -126,7 +126,7 @@ def limit(flow: Flow, problem: Problem, start: Polar, tolerance: float = 1e-9) -
 
     Raises CollapseError if the flow shrinks to w = 0, InfeasibleError if there is no interpolant (nonnegative for depth
     >= 2), LimitError if the tolerance is not reached, IntegrationError if a flow that had to be followed stays at a
-    saddle, ValueError for bad arguments.
+    saddle, ArgumentError for bad arguments.
     """
     flow.check_start(start, problem.shape[1])
     return LimitCurve(problem, flow.depth, start.direction).limit(flow, start, tolerance)
@@ -142,24 +142,26 @@ class LimitCurve:
     def __init__(self, problem: Problem, depth: int, direction: ArrayLike | None = None) -> None:
         self._start = GradientFlow(depth).start(problem.shape[1], 1.0, direction)
         if not problem.y.any():
-            raise ValueError("y must be nonzero, got the zero vector")
+            raise ArgumentError("y must be nonzero, got the zero vector")
         self.problem, self.depth = problem, depth
         self._attainable: NDArray[np.bool_] | None = None  # all, unless it was found out otherwise
         self._continuation: Continuation | None = None
 
     def limit(self, flow: Flow, start: Polar, tolerance: float = 1e-9) -> Limit:
-        """The limit of `flow` from `start`: see `wnlib.limits.limit.limit`."""
+        """The limit of `flow` from `start`: see `wnlib.limit`."""
         if not isinstance(flow, (GradientFlow, WeightNormFlow)):
-            raise TypeError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
+            raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
         flow.check_start(start, self.problem.shape[1])
         tolerance = check.positive("tolerance", tolerance)
         if flow.depth != self.depth:
-            raise ValueError(f"flow must have depth {self.depth}, got {flow.depth}")
+            raise ArgumentError(f"flow must have depth {self.depth}, got {flow.depth}")
         if not np.allclose(start.direction, self._start.direction, rtol=1e-9, atol=1e-12):
-            raise ValueError("start must have the direction of the curve, got another")
+            raise ArgumentError("start must have the direction of the curve, got another")
         end = self._on_the_line(flow, start) if self.depth == 1 else self._interpolant(flow, start)
         if not end.residual <= tolerance:
-            raise LimitError(f"relative residual {end.residual:.1e} exceeds the tolerance {tolerance:.1e}")
+            raise LimitError(
+                f"relative residual {end.residual:.1e} exceeds the tolerance {tolerance:.1e}: try a larger one"
+            )
         if isinstance(flow, WeightNormFlow) and self.depth >= 2:
             self._require_arrival(flow, start, end)
         return end
@@ -169,7 +171,9 @@ class LimitCurve:
         if safe or divergence_excludes_collapse(flow, start, end.weights):
             return
         if collapses(flow, self.problem, start):
-            raise CollapseError(f"the flow from r0 = {float(start.radius):.3g} collapses to w = 0")
+            raise CollapseError(
+                f"the flow from r0 = {float(start.radius):.3g} collapses to w = 0: try a larger start or ratio"
+            )
 
     def _interpolant(self, flow: Flow, start: Polar) -> Limit:
         found = self._reached(_mismatch(flow, start))
@@ -205,7 +209,7 @@ class LimitCurve:
             return self._curve().reach(mismatch)
         except (ContinuationError, linalg.LinAlgError) as error:
             self._continuation = None
-            raise LimitError(str(error)) from error
+            raise LimitError(f"{error}: try a start nearer to the limit, or a smaller ratio") from error
 
     def _curve(self) -> Continuation:
         if self._continuation is None:
@@ -271,5 +275,5 @@ def _final_sign(flow: Flow, problem: Problem, start: Polar) -> float:
     unit = float(linalg.norm(problem.A, 2)) ** 2
     end = integrate(flow, problem, start, 1e9 / unit, rtol=1e-9, stop_loss=(1 - 1e-6) * loss_of_zero)
     if end.loss[-1] >= (1 - 1e-7) * loss_of_zero:
-        raise LimitError("the sign of r is undecided: the flow stays at the saddle r = 0")
+        raise LimitError("the sign of r is undecided, as the flow stays at the saddle r = 0: try another direction")
     return float(np.sign(end.radius[-1]))

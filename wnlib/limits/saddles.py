@@ -15,6 +15,7 @@ from scipy.optimize import brentq, nnls
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
 from wnlib.flows.geometry import mirror_entry
 from wnlib.flows.polar import Polar, radius_of
@@ -130,15 +131,15 @@ class Stay:
 def stay(flow: Flow, at: Saddle, point: Polar, mass: float) -> Stay:
     """Bounds on the time until the weights off the saddle's support have the given mass, from one point near it.
 
-    Raises ValueError for a depth below 2, for scheduled rates, or if they have it already.
+    Raises ArgumentError for a depth below 2, for scheduled rates, or if they have it already.
     """
     L, problem = flow.depth, at.problem
     if L < 2 or not isinstance(flow, (GradientFlow, WeightNormFlow)):
-        raise ValueError(f"flow must be a GradientFlow or a WeightNormFlow of depth >= 2, got {flow}")
+        raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow of depth >= 2, got {flow}")
     mass = check.positive("mass", mass)
     weights, outside = point.weights(L), ~at.support
     if not weights[outside].sum() < mass:
-        raise ValueError(f"mass must exceed that of the outsiders, {weights[outside].sum():.3g}, got {mass}")
+        raise ArgumentError(f"mass must exceed that of the outsiders, {weights[outside].sum():.3g}, got {mass}")
     columns, force = np.linalg.norm(problem.A[:, outside], axis=0), at.force[outside]
     push = max(0.0, float(force.max()))
     error = np.sqrt(max(0.0, 2 * (float(problem.loss(weights)) - at.loss) + 2 * push * mass))

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.errors import ArgumentError
 from wnlib.problem import Problem
 
 SYMMETRIC = 1e-10  # relative asymmetry up to which a measurement counts as symmetric
@@ -35,8 +36,8 @@ DIVERGED = 1e6  # times the loss of W = 0 or of the start, whichever is larger
 class MatrixProblem:
     """Measurements `A` (M, n, n), symmetric, of a symmetric matrix, with results `y` (M,).
 
-    `truth` (n, n) or None: the matrix that made `y`, for recovery errors only. Raises ValueError for a wrong shape, a
-    NaN or a measurement that is not symmetric.
+    `truth` (n, n) or None: the matrix that made `y`, for recovery errors only. Raises ArgumentError for a wrong shape,
+    a NaN or a measurement that is not symmetric.
     """
 
     A: Array
@@ -46,10 +47,10 @@ class MatrixProblem:
     def __post_init__(self) -> None:
         A = check.array("A", self.A, (None, None, None))
         if A.shape[1] != A.shape[2]:
-            raise ValueError(f"A must hold square matrices, shape (M, n, n), got {A.shape}")
+            raise ArgumentError(f"A must hold square matrices, shape (M, n, n), got {A.shape}")
         asymmetry = np.abs(A - A.transpose(0, 2, 1)).max()
         if asymmetry > SYMMETRIC * np.abs(A).max():
-            raise ValueError(f"A must hold symmetric matrices, got an asymmetry of {asymmetry:.3g}")
+            raise ArgumentError(f"A must hold symmetric matrices, got an asymmetry of {asymmetry:.3g}")
         object.__setattr__(self, "A", A)
         object.__setattr__(self, "y", check.array("y", self.y, A.shape[:1]))
         if self.truth is not None:
@@ -81,7 +82,7 @@ class MatrixProblem:
         """The diagonal problem (A, y) in an orthonormal `basis` V (n, n): measurements V diag(a_k) V^T."""
         V = check.array("basis", basis, (problem.shape[1], problem.shape[1]))
         if not np.allclose(V.T @ V, np.eye(len(V)), atol=1e-10):
-            raise ValueError("basis must be orthonormal, got columns that are not")
+            raise ArgumentError("basis must be orthonormal, got columns that are not")
         return cls(conjugated(problem.A, V), problem.y)
 
     @classmethod
@@ -106,7 +107,7 @@ class MatrixProblem:
 def planted(m: int, n: int, rank: int, seed: int) -> tuple[Array, np.random.Generator]:
     """A positive semidefinite matrix (n, n) of the given rank, and the generator for its `m` measurements.
 
-    Its positive eigenvalues are uniform on [1/2, 3/2], its eigenvectors uniform. Raises ValueError for numbers that
+    Its positive eigenvalues are uniform on [1/2, 3/2], its eigenvectors uniform. Raises ArgumentError for numbers that
     leave no such matrix, or no fewer measurements than it has entries.
     """
     n = check.integer("n", n, least=2)
@@ -203,7 +204,7 @@ def matrix_descent(
     scale = check.array("scale", scale, (None,))
     step = check.array("step", step, scale.shape)
     if min(scale.min(), step.min()) <= 0:
-        raise ValueError(f"scale and step must be > 0, got minima {scale.min()} and {step.min()}")
+        raise ArgumentError(f"scale and step must be > 0, got minima {scale.min()} and {step.min()}")
     if ratio is not None:
         ratio = check.positive("ratio", ratio)
     stop = 0.5 * (tolerance * float(np.linalg.norm(problem.y))) ** 2

@@ -22,7 +22,7 @@ from scipy.integrate import LSODA
 
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.errors import IntegrationError
+from wnlib.errors import ArgumentError, IntegrationError
 from wnlib.flows.flow import Field, WeightNormFlow
 from wnlib.flows.polar import Polar, log_norm
 from wnlib.problem import Problem
@@ -120,12 +120,12 @@ def integrate_separate(
 ) -> SeparateTrajectory:
     """Follow a flow to time `t_end`, or to a relative residual `stop`, or until matched clocks have spent a radius.
 
-    By a stiff multistep solver (LSODA) on logarithms, with tolerance `rtol`. Raises ValueError for a start that does
+    By a stiff multistep solver (LSODA) on logarithms, with tolerance `rtol`. Raises ArgumentError for a start that does
     not fit the problem, and IntegrationError if the solver gives up.
     """
     n, odd = divmod(problem.shape[1], 2)
     if odd or not np.array_equal(problem.A[:, :n], -problem.A[:, n:]):
-        raise ValueError(f"problem must be a doubled one, [A, -A], got shape {problem.shape} with other columns")
+        raise ArgumentError(f"problem must be a doubled one, [A, -A], got shape {problem.shape} with other columns")
     for half in start:
         flow.half.check_start(half, n)
     size = float(np.linalg.norm(problem.y))
@@ -146,7 +146,7 @@ def integrate_separate(
         solver = LSODA(field, 0.0, state, t_end, rtol=rtol, atol=rtol, first_step=first)
         solution, ended, message = stepped(solver, [unfit, unspent])
     if solution is None or (ended is None and solver.status == "failed"):
-        raise IntegrationError(f"no solution past t = {solver.t:.3g} of {t_end:.3g}: {message}")
+        raise IntegrationError(f"no solution past t = {solver.t:.3g} of {t_end:.3g}: {message}; try another rtol")
     log_r, log_u = _parts(solution(solution.ts).T)
     plus, minus = (Polar(np.exp(log_r[:, k, 0]), log_u[:, k], np.ones(1)) for k in (0, 1))
     return SeparateTrajectory(flow, problem, solution.ts, plus, minus, ended is unfit)

@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar
@@ -139,7 +140,7 @@ def _checked(flow: Flow, start: Polar, weights: ArrayLike) -> Array:
     n, odd = divmod(len(start.log_direction), 2)
     flow.check_start(start, 2 * n + odd)
     if flow.depth == 1:
-        raise ValueError("flow must have depth >= 2, got 1: its weights have signs of their own")
+        raise ArgumentError("flow must have depth >= 2, got 1: its weights have signs of their own")
     if odd or not np.allclose(start.log_direction[:n], start.log_direction[n:], rtol=0, atol=1e-9):
-        raise ValueError("start must be symmetric, x_+ = x_-, got one that is not")
+        raise ArgumentError("start must be symmetric, x_+ = x_-, got one that is not")
     return check.array("weights", weights, (n,))

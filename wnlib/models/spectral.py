@@ -22,7 +22,7 @@ from scipy.optimize import brentq
 
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.errors import SpectralLimitError
+from wnlib.errors import LimitError
 from wnlib.models.matrix import MatrixProblem
 
 NEWTON = 500  # steps at most
@@ -35,8 +35,8 @@ def spectral_limit(
 ) -> Array:
     r"""The eigenvalue theory's end W (n, n) of a flow from $X = (r_0/\\sqrt n)\\, I$ with $r_0$ = `scale`, depth >= 2.
 
-    Of gradient flow, or of weight normalization with learning-rate ratio `ratio`. Raises ValueError for bad arguments
-    and SpectralLimitError if a relative residual of `tolerance` is not reached.
+    Of gradient flow, or of weight normalization with learning-rate ratio `ratio`. Raises ArgumentError for bad
+    arguments and LimitError if a relative residual of `tolerance` is not reached.
     """
     depth = check.integer("depth", depth, least=2)
     log_scale = np.log(check.positive("scale", scale))
@@ -54,12 +54,12 @@ def spectral_limit(
     while surplus(high) < 0:
         high += 1.0
         if high > LOG_RANGE[1]:
-            raise SpectralLimitError(f"no end was found up to log(alpha) = {high:.3g}")
+            raise LimitError(f"no end was found up to log(alpha) = {high:.3g}: try a smaller scale")
     low = high - 1.0
     while surplus(low) > 0:
         low -= 1.0
         if low < LOG_RANGE[0]:
-            raise SpectralLimitError(f"no end was found down to log(alpha) = {low:.3g}")
+            raise LimitError(f"no end was found down to log(alpha) = {low:.3g}: try a smaller ratio or a larger scale")
     return curve.at(brentq(surplus, low, high, xtol=1e-6))
 
 
@@ -104,8 +104,9 @@ class _Curve:
             else:
                 break
             dual, point = dual + length * newton, trial
-        raise SpectralLimitError(
-            f"relative residual {linalg.norm(residual) / linalg.norm(y):.3g} at log(alpha) = {log_alpha:.3g}"
+        raise LimitError(
+            f"relative residual {linalg.norm(residual) / linalg.norm(y):.3g} at log(alpha) = {log_alpha:.3g}: "
+            "try a larger tolerance, or a start nearer to the end"
         )
 
     def _point(self, base: float, unit: float, dual: Array) -> tuple[Array, Array, Array, float]:

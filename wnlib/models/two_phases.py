@@ -14,6 +14,7 @@ from scipy import linalg
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.errors import ArgumentError
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 
@@ -61,17 +62,17 @@ def length_from_data(problem: Problem) -> float:
 def guarantees(problem: Problem, radius: float, direction: Array, rate: float = 1.0) -> tuple[Guarantee, ...]:
     r"""What is known of phase one, at learning rate $\eta_u$ = `rate`, from u = `direction` (N,) of norm 1.
 
-    From $d = w^\dagger$ and, for a radius below `length_from_data`, from $d = A^\top y$. Raises ValueError for a radius
-    that is not between 0 and $\|w^\dagger\|$, and for a direction in row(A), which has nothing to lose.
+    From $d = w^\dagger$ and, for a radius below `length_from_data`, from $d = A^\top y$. Raises ArgumentError for a
+    radius that is not between 0 and $\|w^\dagger\|$, and for a direction in row(A), which has nothing to lose.
     """
     radius, rate = check.positive("radius", radius), check.positive("rate", rate)
     direction = check.array("direction", direction, (problem.shape[1],))
     least = least_norm(problem)
     if radius >= (length := float(linalg.norm(least))):
-        raise ValueError(f"radius must be < {length:.6g}, the length of the shortest interpolant, got {radius:.6g}")
+        raise ArgumentError(f"radius must be < {length:.6g}, the length of the shortest interpolant, got {radius:.6g}")
     share = float(linalg.norm(problem.kernel.T @ direction))
     if share <= 1e-14:
-        raise ValueError(f"direction must have a part in ker A, got one of norm {share:.1e}")
+        raise ArgumentError(f"direction must have a part in ker A, got one of norm {share:.1e}")
     # (A^T A)^+ d with d = w, and with d = A^T y, where it is w. On the rows' basis A has full rank: none to be guessed.
     on_basis = problem.A @ problem.row_basis
     inverse = problem.row_basis @ linalg.lstsq(on_basis, linalg.lstsq(on_basis.T, problem.moments)[0])[0]

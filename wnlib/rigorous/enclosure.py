@@ -88,7 +88,8 @@ def enclose(
         image, contraction = program.krawczyk(Lambda)
         if not all(ball.contains_interior(part) for ball, part in zip(Lambda, image, strict=True)):
             raise EnclosureError(
-                f"Krawczyk's operator does not contract the box of half width {box:g} around {candidate}"
+                f"Krawczyk's operator does not contract the box of half width {box:g} around {candidate}: "
+                "try another width"
             )
         Lambda, smaller = image, program.krawczyk(image)[0]
         while _width(smaller) < _width(Lambda) / 2:

@@ -28,7 +28,7 @@ import sympy as sp
 from mpmath import mp, mpf
 
 from wnlib import _checks as check
-from wnlib.errors import IntegrationError, LimitError
+from wnlib.errors import ArgumentError, IntegrationError, LimitError
 from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.limits.limit import limit as float_limit
 from wnlib.problem import Problem
@@ -44,9 +44,9 @@ def _rationals(name: str, values: Sequence[Rational], length: int | None = None)
     try:
         result = tuple(Fraction(value) for value in values)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name} must hold rational numbers, got {values!r}") from error
+        raise ArgumentError(f"{name} must hold rational numbers, got {values!r}") from error
     if length is not None and len(result) != length:
-        raise ValueError(f"{name} must have {length} entries, got {len(result)}")
+        raise ArgumentError(f"{name} must have {length} entries, got {len(result)}")
     return result
 
 
@@ -68,17 +68,17 @@ class Instance:
     def __post_init__(self) -> None:
         rows = tuple(_rationals("A", row) for row in self.A)
         if not rows or {len(row) for row in rows} != {len(rows[0])}:
-            raise ValueError(f"A must have rows of one length, got lengths {[len(row) for row in rows]}")
+            raise ArgumentError(f"A must have rows of one length, got lengths {[len(row) for row in rows]}")
         object.__setattr__(self, "A", rows)
         object.__setattr__(self, "y", _rationals("y", self.y, len(rows)))
         object.__setattr__(self, "radius", _rationals("radius", [self.radius])[0])
         object.__setattr__(self, "direction", _rationals("direction", self.direction, len(rows[0])))
         if self.radius <= 0:
-            raise ValueError(f"radius must be > 0, got {self.radius}")
+            raise ArgumentError(f"radius must be > 0, got {self.radius}")
         if min(self.direction) <= 0:
-            raise ValueError(f"direction must be > 0 in every entry, got a minimum of {min(self.direction)}")
+            raise ArgumentError(f"direction must be > 0 in every entry, got a minimum of {min(self.direction)}")
         if sp.Matrix(rows).rank() < len(rows):
-            raise ValueError(f"A must have full row rank, got rank {sp.Matrix(rows).rank()} of {len(rows)} rows")
+            raise ArgumentError(f"A must have full row rank, got rank {sp.Matrix(rows).rank()} of {len(rows)} rows")
 
     @cached_property
     def kernel(self) -> list[list[Fraction]]:
@@ -114,14 +114,16 @@ def taylor_path(flow: Flow, instance: Instance, residual: float = 1e-45, digits:
     check_flow(flow)
     check.integer("digits", digits, least=15)
     if check.positive("residual", residual) < 10.0**-digits:
-        raise ValueError(f"residual must be >= 10^-digits, which is 1e-{digits}, got {residual}")
+        raise ArgumentError(f"residual must be >= 10^-digits, which is 1e-{digits}, got {residual}")
     with mp.workdps(digits + GUARD):
         field, order = _field(flow, instance), ceil(digits * mp.ln(10) / 2) + 1
         A, y, start = _numbers(instance.A), _numbers(instance.y), _start(flow, instance)
         states = [State(mpf(0), start, _weights(flow, start))]
         while max(map(abs, _residual(A, y, states[-1].weights))) > residual * max(map(abs, y)):
             if len(states) > MAX_STEPS:
-                raise IntegrationError(f"the residual is above {residual} after {MAX_STEPS} steps of Taylor's method")
+                raise IntegrationError(
+                    f"the residual is above {residual} after {MAX_STEPS} steps of Taylor's method: it may collapse"
+                )
             now = states[-1]
             terms = taylor_coefficients(field, now.coordinates, order)
             h = _step(terms, mpf(10) ** -digits)
@@ -196,7 +198,7 @@ def limit(flow: Flow, instance: Instance, digits: int = 50) -> Vector:
             # mpmath's tolerance is one of the square.
             root = mp.findroot(conditions, tuple(instance.approximate_limit(flow)), tol=mpf(10) ** (-2 * digits))
         except (ValueError, ZeroDivisionError) as error:
-            raise LimitError(f"Newton's method did not reach {digits} digits: {error}") from error
+            raise LimitError(f"Newton's method did not reach {digits} digits, try fewer: {error}") from error
         return list(root)
 
 
@@ -264,9 +266,9 @@ def _residual(A: list[Vector], y: Vector, w: Sequence[mpf]) -> Vector:
 
 
 def check_flow(flow: Flow) -> None:
-    """Raise ValueError unless `flow` has magnified coordinates."""
+    """Raise ArgumentError unless `flow` has magnified coordinates."""
     if not isinstance(flow, (GradientFlow, WeightNormFlow)) or isinstance(flow, ScheduledWeightNormFlow):
-        raise ValueError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
+        raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
 
 
 def _number(value: Fraction | float) -> mpf:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from wnlib.errors import LimitError
+from wnlib.errors import CertificateError
 from wnlib.problem import Problem
 
 
@@ -24,5 +24,7 @@ def attainable_weights(problem: Problem) -> NDArray[np.bool_]:
         method="highs",
     )
     if program.status != 0:
-        raise LimitError(f"the linear program of the attainable weights did not finish: {program.message}")
+        raise CertificateError(
+            f"the linear program of the attainable weights did not finish: {program.message} Try other units"
+        )
     return program.x[:n] > 0.5

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 from wnlib._checks import Array
+from wnlib.errors import CertificateError
 from wnlib.problem import Problem
 
 CERTIFIED = 1e-6  # relative gap and residual up to which basis pursuit counts as solved
@@ -41,7 +42,7 @@ def basis_pursuit(problem: Problem) -> BasisPursuit:
 
     The program's constraints are stated in an orthonormal basis of row(A), and in units of the largest, so that the
     solver's absolute tolerances are relative ones, whatever the units of the measurements. Raises InfeasibleError if y
-    has no nonnegative interpolant, and RuntimeError if the answer's certificate is not good to 1e-6. A problem is
+    has no nonnegative interpolant, and CertificateError if the answer's certificate is not good to 1e-6. A problem is
     solved once: its answer, with read-only arrays, is kept.
     """
     if problem not in _solved:
@@ -65,7 +66,7 @@ def _solve(problem: Problem) -> BasisPursuit:
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
     if program.status != 0:
-        raise RuntimeError(f"the linear program did not finish: {program.message}")
+        raise CertificateError(f"the linear program did not finish: {program.message} Try other units of A and y")
     weights, support = _polish_weights(problem, np.maximum(program.x, 0) * unit)
     dual = linalg.lstsq(A.T, row.T @ program.eqlin.marginals)[0]
     dual = dual + linalg.lstsq(A[:, support].T, 1 - A[:, support].T @ dual)[0]
@@ -74,7 +75,9 @@ def _solve(problem: Problem) -> BasisPursuit:
     gap = value - float(y @ dual)
     residual = float(linalg.norm(problem.residual(weights)) / linalg.norm(y))
     if not (abs(gap) <= CERTIFIED * value and residual <= CERTIFIED):
-        raise RuntimeError(f"basis pursuit was not solved: gap {gap:.3g} of {value:.3g}, residual {residual:.3g}")
+        raise CertificateError(
+            f"basis pursuit was not solved: gap {gap:.3g} of {value:.3g}, residual {residual:.3g}; try other units"
+        )
     return BasisPursuit(weights, dual, value, gap, residual)
 
 

@@ -33,7 +33,7 @@ from wnlib._checks import Array
 def statistical_dimension(s: int, n: int) -> float:
     r"""$\min_{\tau \ge 0} s (1 + \tau^2) + (N - s)\, E (g - \tau)_+^2$, a bound on $\delta(C)$, about 1 above it.
 
-    The minimum over $\tau$ is taken after the expectation, which is what makes it a bound. Raises ValueError unless
+    The minimum over $\tau$ is taken after the expectation, which is what makes it a bound. Raises ArgumentError unless
     1 <= s < n.
     """
     s, n = _sizes(s, n)

@@ -33,7 +33,10 @@ def stepped(solver: OdeSolver, events: Sequence[Event]) -> tuple[OdeSolution | N
                     seen += 1
                 times[seen + 1 :] = [_crossing(event, pieces[seen], times[seen], times[seen + 1])]
                 if not times[-1] > times[-2]:
-                    raise IntegrationError(f"what happens after t = {times[-1]:.17g} is faster than times can tell")
+                    raise IntegrationError(
+                        f"what happens after t = {times[-1]:.17g} is faster than times can tell: "
+                        "integrate from there anew"
+                    )
                 return OdeSolution(times, pieces[: seen + 1]), event, message
         seen = len(pieces)
     return (OdeSolution(times, pieces) if pieces else None), None, message

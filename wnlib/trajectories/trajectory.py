@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.errors import IntegrationError
+from wnlib.errors import ArgumentError, IntegrationError
 from wnlib.flows.flow import Field, Flow
 from wnlib.flows.geometry import invariant_drift, mirror_map
 from wnlib.flows.polar import Polar
@@ -76,7 +76,7 @@ class Trajectory:
         """
         target = check.array("target", target, (self.problem.shape[1],))
         if self.flow.depth >= 2 and target.min() < 0:
-            raise ValueError(f"target must be >= 0 in every entry for depth >= 2, got a minimum of {target.min()}")
+            raise ArgumentError(f"target must be >= 0 in every entry for depth >= 2, got a minimum of {target.min()}")
         return mirror_map(self.flow, float(self.radius[0])).bregman(target, self.points)
 
     def fits_at(self, loss: float) -> float:
@@ -96,7 +96,7 @@ class Trajectory:
         """
         drop, decades = check.positive("drop", drop), check.positive("decades", decades)
         if drop >= 1:
-            raise ValueError(f"drop must be < 1, got {drop}")
+            raise ArgumentError(f"drop must be < 1, got {drop}")
         found, k = [], 1  # the first snapshot is at time 0
         while k < len(self.t):
             left = np.flatnonzero(self.loss[k:] <= (1 - drop) * self.loss[k])
@@ -126,7 +126,7 @@ class Trajectory:
         """The same solution at other `times` (T',), increasing, within the interval of integration."""
         times = check.array("times", times, (None,))
         if times.min() < self.t[0] or times.max() > self.t[-1] or np.any(np.diff(times) < 0):
-            raise ValueError(f"times must increase within [{self.t[0]}, {self.t[-1]}], got {times}")
+            raise ArgumentError(f"times must increase within [{self.t[0]}, {self.t[-1]}], got {times}")
         return Trajectory(self.flow, self.problem, times, self.interpolant(times), self.interpolant)
 
 
@@ -145,18 +145,18 @@ def integrate(
     "primal": an explicit solver of order 8 (DOP853) in the flow's own N or N + 1 coordinates. `rtol` is the solver's
     tolerance per step, on logarithms at depth >= 2. The snapshots are the solver's own steps.
 
-    Raises ValueError for bad arguments, InfeasibleError if the depth's weights cannot interpolate, and IntegrationError
-    if the solver gives up or its answer would be inaccurate.
+    Raises ArgumentError for bad arguments, InfeasibleError if the depth's weights cannot interpolate, and
+    IntegrationError if the solver gives up or its answer would be inaccurate.
     """
     flow.check_start(start, problem.shape[1])
     t_end = check.positive("t_end", t_end)
     rtol = check.real("rtol", rtol)
     if not RTOL_RANGE[0] <= rtol <= RTOL_RANGE[1]:
-        raise ValueError(f"rtol must be between {RTOL_RANGE[0]} and {RTOL_RANGE[1]}, got {rtol}")
+        raise ArgumentError(f"rtol must be between {RTOL_RANGE[0]} and {RTOL_RANGE[1]}, got {rtol}")
     if coordinates not in ("dual", "primal"):
-        raise ValueError(f"coordinates must be 'dual' or 'primal', got {coordinates!r}")
+        raise ArgumentError(f"coordinates must be 'dual' or 'primal', got {coordinates!r}")
     if check.real("stop_loss", stop_loss) < 0:
-        raise ValueError(f"stop_loss must be >= 0, got {stop_loss}")
+        raise ArgumentError(f"stop_loss must be >= 0, got {stop_loss}")
     if flow.depth >= 2:
         problem.require_nonnegative_interpolant()
     follow = partial(_Segment.solve, flow, problem, rtol=rtol, stop_loss=stop_loss, coordinates=coordinates)
@@ -231,7 +231,8 @@ class _Segment:
         times = np.array(interval[:1]) if solution is None else solution.ts
         states = state[:, None] if solution is None else solution(times)
         if solution is None or (failed and method is not LSODA) or not np.isfinite(states).all():
-            raise IntegrationError(f"no solution past t = {times[-1]:.3g} of {interval[1]:.3g}: {message}")
+            advice = "try another rtol" if dual else "try coordinates='dual'"
+            raise IntegrationError(f"no solution past t = {times[-1]:.3g} of {interval[1]:.3g}: {message}; {advice}")
         if dual and not (lost := chart.amplification(states.T)) <= AMPLIFICATION:
             raise IntegrationError(f"dual coordinates lose {lost:.1g} in relative accuracy here: use 'primal'")
         # Where the multistep solver gives up, at tight tolerances, the implicit Runge-Kutta method goes on.
@@ -256,8 +257,11 @@ def _budgeted(velocity: Field, coordinates: str) -> Field:
         nonlocal evaluations
         evaluations += 1
         if evaluations > MAX_EVALUATIONS:
-            advice = "; the flow is stiff here: use coordinates='dual'" if coordinates == "primal" else ""
-            raise IntegrationError(f"more than {MAX_EVALUATIONS} evaluations of the field, at t = {t:.3g}{advice}")
+            stiff = coordinates == "primal"
+            advice = (
+                "the flow is stiff here: use coordinates='dual'" if stiff else "try a smaller t_end or a larger rtol"
+            )
+            raise IntegrationError(f"more than {MAX_EVALUATIONS} evaluations of the field, at t = {t:.3g}; {advice}")
         return velocity(t, state)
 
     return counted

@@ -13,6 +13,7 @@ $\theta = \theta_0 + A^\top\lambda$, written in entries of $\theta$ itself, for 
   a collapse r decays to nothing while z freezes.
 """
 
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
@@ -24,7 +25,7 @@ from wnlib.trajectories.charts.logarithmic import LogChart, LogWeightNormChart
 def dual_chart(flow: Flow, problem: Problem, point: Polar) -> DualChart:
     """Coordinates around a point of the flow: rank(A) of them, and two more with weight normalization."""
     if isinstance(flow, ScheduledWeightNormFlow):
-        raise ValueError("flow must have constant rates to have dual coordinates, got scheduled ones: use 'primal'")
+        raise ArgumentError("flow must have constant rates to have dual coordinates, got scheduled ones: use 'primal'")
     plain = isinstance(flow, GradientFlow)
     if flow.depth == 1:
         return (LinearChart if plain else LinearWeightNormChart)(flow, problem, point)

@@ -1,0 +1,82 @@
+"""The public names of the package, and the modules in which they are; `__init__.py` reads them here."""
+
+from wnlib.descent import (
+    DecayedGradientDescent as DecayedGradientDescent,
+    DecayedSalimansKingmaDescent as DecayedSalimansKingmaDescent,
+    Descent as Descent,
+    DescentMethod as DescentMethod,
+    GradientDescent as GradientDescent,
+    PolarDescent as PolarDescent,
+    SalimansKingmaDescent as SalimansKingmaDescent,
+    descend as descend,
+)
+from wnlib.errors import (
+    ArgumentError as ArgumentError,
+    CertificateError as CertificateError,
+    CollapseError as CollapseError,
+    DescentError as DescentError,
+    EnclosureError as EnclosureError,
+    InfeasibleError as InfeasibleError,
+    IntegrationError as IntegrationError,
+    LimitError as LimitError,
+    MissingExtraError as MissingExtraError,
+    WnlibError as WnlibError,
+)
+from wnlib.flows.flow import (
+    Flow as Flow,
+    GradientFlow as GradientFlow,
+    ScheduledWeightNormFlow as ScheduledWeightNormFlow,
+    WeightNormFlow as WeightNormFlow,
+)
+from wnlib.flows.geometry import (
+    MirrorMap as MirrorMap,
+    invariant_drift as invariant_drift,
+    invariants as invariants,
+    mirror_map as mirror_map,
+)
+from wnlib.flows.metric import (
+    longest_step as longest_step,
+    metric as metric,
+    rate_matrix as rate_matrix,
+    sharpness as sharpness,
+)
+from wnlib.flows.polar import Polar as Polar, polar_of as polar_of, radius_of as radius_of
+from wnlib.limits.bounds import (
+    magnification_excess_bound as magnification_excess_bound,
+    mass_bound as mass_bound,
+    needed_magnification as needed_magnification,
+    window_mass as window_mass,
+)
+from wnlib.limits.collapse import collapses as collapses
+from wnlib.limits.limit import Limit as Limit, LimitCurve as LimitCurve, limit as limit
+from wnlib.limits.saddles import (
+    Cascade as Cascade,
+    Saddle as Saddle,
+    Stay as Stay,
+    cascade as cascade,
+    saddle as saddle,
+    stay as stay,
+)
+from wnlib.models.matrix import (
+    MatrixDescent as MatrixDescent,
+    MatrixProblem as MatrixProblem,
+    matrix_descent as matrix_descent,
+)
+from wnlib.models.separate import (
+    SeparateFlow as SeparateFlow,
+    SeparateTrajectory as SeparateTrajectory,
+    integrate_separate as integrate_separate,
+)
+from wnlib.models.signed import symmetric_start as symmetric_start
+from wnlib.models.spectral import spectral_limit as spectral_limit
+from wnlib.problem import Problem as Problem
+from wnlib.sparse.attainable import attainable_weights as attainable_weights
+from wnlib.sparse.basis_pursuit import BasisPursuit as BasisPursuit, basis_pursuit as basis_pursuit
+from wnlib.sparse.phase_transition import (
+    positivity_success as positivity_success,
+    statistical_dimension as statistical_dimension,
+)
+from wnlib.sparse.stability import stability as stability
+from wnlib.trajectories.trajectory import Trajectory as Trajectory, integrate as integrate
+
+__version__: str
