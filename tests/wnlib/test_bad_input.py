@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import wnlib.trajectory
+import wnlib.trajectories.trajectory
 from scipy.integrate import Radau
 from strategies import FLOWS, error, name, start
 

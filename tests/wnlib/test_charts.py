@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import wnlib.trajectory
+import wnlib.trajectories.trajectory
 from strategies import FLOWS, derivative, direction, error, low_rank, name, start
 
 from wnlib import Flow, GradientFlow, IntegrationError, Polar, Problem, WeightNormFlow, integrate, mirror_map
