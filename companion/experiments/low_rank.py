@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 
 from companion.running.record import Record, Row
 from wnlib._checks import Array
-from wnlib.errors import LimitError
+from wnlib.errors import CertificateError, LimitError
 from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
 from wnlib.limits.bounds import mass_bound
 from wnlib.models.matrix import MatrixProblem, conjugated, matrix_descent, plain_field, polar_field, rotation
@@ -25,6 +25,8 @@ STEPS = 15_000  # after which it ends as well
 ARRIVED = 1e-2  # relative residual above which its end is none
 MULTIPLES = (4.0, 2.0, 1.0)  # of the inverse of the bound on the curvature: the steps of which each run takes its best
 CERTIFIED = 1e-5  # relative gap and residual up to which the nuclear norm counts as minimised
+# How the solver is asked, in turn, until an answer is certified: its scaling of the data can stall it.
+SETTINGS: tuple[dict[str, Any], ...] = ({}, {"equilibrate_enable": False}, {"static_regularization_constant": 1e-9})
 UNIQUE = 1e-3  # relative difference of the smallest and the largest trace below which positivity alone identifies W
 
 ENSEMBLES = {"sensing": MatrixProblem.gaussian, "completion": MatrixProblem.completion}
@@ -64,10 +66,10 @@ class NuclearNorm:
 
 
 def nuclear_norm(problem: MatrixProblem) -> NuclearNorm:
-    """By an interior-point method (Clarabel). Raises RuntimeError if gap and residual do not certify the answer."""
+    """By an interior-point method (Clarabel). Raises CertificateError if gap and residual do not certify the answer."""
     found = _extreme_trace(problem, 1.0)
     if found is None:
-        raise RuntimeError("the smallest nuclear norm was not found to accuracy")
+        raise CertificateError("the smallest nuclear norm was not found to accuracy")
     return found
 
 
@@ -88,15 +90,18 @@ def _extreme_trace(problem: MatrixProblem, sign: float) -> NuclearNorm | None:
     W = cvxpy.Variable((problem.n, problem.n), PSD=True)
     fits = problem.A.reshape(len(problem.y), -1) @ cvxpy.vec(W, order="C") == problem.y
     program = cvxpy.Problem(cvxpy.Minimize(sign * cvxpy.trace(W)), [fits])
-    with warnings.catch_warnings():  # of tolerances that it did not reach: the certificate decides
-        warnings.filterwarnings("ignore", message="Solution may be inaccurate")
-        program.solve(solver=cvxpy.CLARABEL)
-    if W.value is None:
-        return None
-    found = NuclearNorm(np.asarray(W.value), -sign * np.asarray(fits.dual_value), float(sign * program.value))
-    gap = float(abs(found.value - found.dual @ problem.y) / abs(found.value))
-    residual = float(np.linalg.norm(problem.residual(found.W)) / np.linalg.norm(problem.y))
-    return found if max(gap, residual) <= CERTIFIED else None
+    for settings in SETTINGS:
+        with warnings.catch_warnings():  # of tolerances that it did not reach: the certificate decides
+            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+            program.solve(solver=cvxpy.CLARABEL, **settings)
+        if W.value is None:
+            return None
+        found = NuclearNorm(np.asarray(W.value), -sign * np.asarray(fits.dual_value), float(sign * program.value))
+        gap = float(abs(found.value - found.dual @ problem.y) / abs(found.value))
+        residual = float(np.linalg.norm(problem.residual(found.W)) / np.linalg.norm(problem.y))
+        if max(gap, residual) <= CERTIFIED:
+            return found
+    return None
 
 
 @dataclass(frozen=True, eq=False)

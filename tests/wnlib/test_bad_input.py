@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import wnlib.trajectories.trajectory
 from scipy.integrate import Radau
 from strategies import FLOWS, error, name, start
 
+import wnlib.trajectories.trajectory
 from wnlib import (
     Flow,
     GradientFlow,

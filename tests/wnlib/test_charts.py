@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import wnlib.trajectories.trajectory
 from strategies import FLOWS, derivative, direction, error, low_rank, name, start
 
+import wnlib.trajectories.trajectory
 from wnlib import Flow, GradientFlow, IntegrationError, Polar, Problem, WeightNormFlow, integrate, mirror_map
 from wnlib._checks import Array
 from wnlib.trajectories.charts import DualChart, dual_chart, logarithmic
