@@ -3,11 +3,13 @@
 `make book` prepares the notebooks and starts it.
 """
 
-import os
 import platform
 import re
 import sys
 from pathlib import Path
+
+from companion.running import fingerprint
+from pipeline import dependencies
 
 CONTENTS = re.findall(r"\b(notebooks|gallery)/(\w+)", Path("_toc.yml").read_text(encoding="utf-8"))
 CHAPTERS = [name for folder, name in CONTENTS if folder == "notebooks"]
@@ -21,12 +23,12 @@ def files(folder, pattern="*"):
     return sorted(str(path) for path in found if path.is_file())
 
 
-def sources(wildcards):
-    """The files that the record of a theorem rests on."""
-    from companion.running import fingerprint  # not above: a book without theorems needs no such package
+def code_of_theorem(wildcards):
+    return fingerprint.of_theorem(wildcards.theorem)
 
-    found = fingerprint.sources(f"companion.theorems.{wildcards.theorem}", "companion.verification.verify")
-    return [os.path.relpath(path) for path in found]
+
+def code_of_chapter(wildcards):
+    return dependencies.of_chapter(Path(f"_build/prepared/{wildcards.chapter}.ipynb"))
 
 
 rule site:
@@ -56,9 +58,6 @@ rule executed:
 rule execute:
     input:
         "_build/prepared/{chapter}.ipynb",
-        files("wnlib", "*.py"),
-        files("companion", "*.py"),
-        files("companion/experiments/records"),
         "requirements.lock",
         "pipeline/execute.py",
         "pipeline/notebooks.py",
@@ -68,6 +67,7 @@ rule execute:
     message:
         "{wildcards.chapter}: executing"
     params:
+        code=code_of_chapter,
         python=platform.python_version(),  # another Python may round otherwise
     shell:
         "{sys.executable:q} -m pipeline.execute {wildcards.chapter:q}"
@@ -75,13 +75,13 @@ rule execute:
 
 rule verify:
     input:
-        sources,
         "requirements.lock",
     output:
         "_build/ledger/{theorem}.json",
     message:
         "{wildcards.theorem}: verifying"
     params:
+        code=code_of_theorem,
         python=platform.python_version(),
     shell:
         "{sys.executable:q} -m pipeline.environment companion.ledger {wildcards.theorem:q} --alone --jobs 1 > /dev/null"
@@ -103,6 +103,7 @@ rule pages:
     input:
         "_build/ledger.json",
         expand("_build/executed/{chapter}.ipynb", chapter=CHAPTERS),
+        files("companion/theorems", "*.py"),  # their texts
         files("pipeline", "*.py"),
     output:
         directory("_build/theorems"),

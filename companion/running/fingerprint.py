@@ -1,36 +1,27 @@
-"""Which source files a module rests on, and the hash of their contents."""
+"""Which code a module or a chapter rests on, and the hash of it.
+
+Results are computed again if and only if this hash changes. It is that of the code of all modules that are imported,
+directly or not, without comments and docstrings: what is said about code does not change what it computes.
+"""
 
 import ast
 import hashlib
+import io
+import tokenize
+from collections.abc import Iterable
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("wnlib", "companion")
+STORED = "companion.experiments"  # whose modules may have a stored table beside their code
 
 
 @cache
 def _source(module: str) -> Path | None:
-    """The file of a module; None for what is not a module."""
-    try:
-        spec = find_spec(module)
-    except ModuleNotFoundError:
-        return None
-    return Path(spec.origin) if spec is not None and spec.origin is not None else None
-
-
-@cache
-def _imports(path: Path) -> tuple[str, ...]:
-    """The modules of our packages that a file imports, or imports names from."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if _source(name) else _home(str(node.module), name) for name in names}
-    return tuple(sorted(name for name in found if name.split(".")[0] in PACKAGES))
+    """The file of a module of our packages; None for what is none."""
+    place = ROOT / module.replace(".", "/")
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.exists()), None)
 
 
 @cache
@@ -44,9 +35,22 @@ def _public(package: str) -> dict[str, str]:
     return {name.name: str(line.module) for line in lines if isinstance(line, ast.ImportFrom) for name in line.names}
 
 
-def _home(module: str, name: str) -> str:
-    """The module in which a name is that is imported from another one."""
-    return _public(module).get(name.rpartition(".")[2], module)
+def imported(code: str) -> set[str]:
+    """The modules of our packages that code imports, or imports names from."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (package := str(node.module)).split(".")[0] in PACKAGES:
+            for name in (alias.name for alias in node.names):
+                inner = f"{package}.{name}"
+                found.add(_public(package).get(name, inner if _source(inner) else package))
+    return {name for name in found if name.split(".")[0] in PACKAGES}
+
+
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    return frozenset(imported(path.read_text(encoding="utf-8")))
 
 
 def sources(*modules: str) -> list[Path]:
@@ -61,10 +65,45 @@ def sources(*modules: str) -> list[Path]:
     return sorted(found)
 
 
+def tables(*modules: str) -> list[Path]:
+    """The stored tables of the experiments that modules import, directly or not, and their own; sorted."""
+    folder = ROOT / STORED.replace(".", "/")
+    stored = (folder / "records" / f"{path.stem}.csv" for path in sources(*modules) if path.parent == folder)
+    return [path for path in stored if path.exists()]
+
+
+def code_of(text: str) -> str:
+    """A module's text without comments, docstrings and empty lines."""
+    lines = text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            first = node.body[0]
+            lines[first.lineno - 1 : first.end_lineno] = [""] * (int(first.end_lineno or 0) - first.lineno + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+@cache
+def _code(path: Path) -> str:
+    return code_of(path.read_text(encoding="utf-8"))
+
+
+def digest(parts: Iterable[tuple[str, str]]) -> str:
+    """The sha256 of named texts."""
+    found = hashlib.sha256()
+    for name, text in parts:
+        found.update(f"{name}\n{text}\0".encode())
+    return found.hexdigest()
+
+
 def fingerprint(*modules: str) -> str:
-    """A hash of the sources of modules: sha256 over their names and contents."""
-    digest = hashlib.sha256()
-    for path in sources(*modules):
-        content = path.read_text(encoding="utf-8")
-        digest.update(f"{path.relative_to(ROOT).as_posix()}\n{content}\0".encode())
-    return digest.hexdigest()
+    """The hash of the code that modules rest on, with the names of its files."""
+    return digest((path.relative_to(ROOT).as_posix(), _code(path)) for path in sources(*modules))
+
+
+def of_theorem(name: str) -> str:
+    """The hash of the code that the checks of a theorem rest on: its own, and that which runs them."""
+    return fingerprint(f"companion.theorems.{name}", "companion.verification.verify")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from companion.running.fingerprint import fingerprint
+from companion.running import fingerprint
 from companion.verification.theorem import BOUNDS, Falsifier, Theorem, compare
 
 Record = dict[str, Any]
@@ -57,7 +57,7 @@ def verify(theorem: Theorem, cases: int = CASES, first_failure: bool = False) ->
 
 def rests_on(name: str) -> str:
     """The hash of the code that the record of a theorem rests on."""
-    return fingerprint(f"companion.theorems.{name}", __name__)
+    return fingerprint.of_theorem(name)
 
 
 def failures(record: Record) -> list[str]:

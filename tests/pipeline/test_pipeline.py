@@ -36,6 +36,9 @@ class Book:
     def __init__(self, root: Path, *chapters: str) -> None:
         self.root = root
         shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+        running = ROOT / "companion" / "running"
+        shutil.copytree(running, root / "companion" / "running", ignore=shutil.ignore_patterns("__pycache__"))
+        self.write("companion/__init__.py", "")
         shutil.copy(ROOT / "Snakefile", root)
         self.write("wnlib/__init__.py", "def square(x):\n    return x * x\n")
         self.write("requirements.lock", "")
@@ -134,12 +137,37 @@ def test_only_what_changed_is_executed_again(book: Book) -> None:
     for change in ("wnlib/__init__.py", "requirements.lock"):
         book.write(change, "def square(x):\n    return x**2\n")
         book.build("executed")
-        assert book.runs() == ["index", "two"], change
+        assert book.runs() == (["index"] if change == "wnlib/__init__.py" else ["index", "two"])
 
     book.write("book/page.md", "# A page\n\nOther prose.\n")
     book.build()
     assert book.runs() == []
     assert b"Other prose" in book.site()["book/page.html"]
+
+
+def test_a_chapter_is_executed_again_for_what_it_imports_only(book: Book) -> None:
+    book.write("companion/plots/two.py", "from wnlib import square\n\nCOLOUR = 'blue'\n")
+    book.write("companion/experiments/two.py", "from pathlib import Path\n")
+    book.write("companion/experiments/records/two.csv", "task\n0\n")
+    book.notebook("two", DEPTH, "from companion.plots.two import COLOUR\nfrom companion.experiments import two")
+    book.build("executed")
+    book.runs()
+    core, plot = "def square(x):\n    return x * x\n", "from wnlib import square\n\nCOLOUR = 'red'\n"
+    changes = {
+        "a plot": ("companion/plots/two.py", plot, ["two"]),
+        "a stored table": ("companion/experiments/records/two.csv", "task\n1\n", ["two"]),
+        "a core module": ("wnlib/__init__.py", core.replace("x * x", "x**2"), ["index", "two"]),
+        "a docstring": (
+            "wnlib/__init__.py",
+            'def square(x):\n    """The square."""\n    # by a power\n    return x**2\n',
+            [],
+        ),
+        "what nobody imports": ("companion/plots/three.py", "COLOUR = 'green'\n", []),
+    }
+    for change, (path, text, executed) in changes.items():
+        book.write(path, text)
+        book.build("executed")
+        assert book.runs() == executed, change
 
 
 def test_parameters_reach_the_chapters_that_know_them(book: Book) -> None:
