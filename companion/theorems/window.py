@@ -82,7 +82,7 @@ from wnlib._checks import Array
 from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.polar import radius_of
 from wnlib.limits.bounds import window_mass
-from wnlib.limits.limit import limit
+from wnlib.limits.limit import LimitCurve, limit
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 
@@ -143,10 +143,12 @@ def start_and_mass(case: Case) -> tuple[float, float]:
 def masses(problem: Problem, depth: int, radius: float, tilt: float = 1.0) -> list[float]:
     """Of the limits for growing ratios, from a start that rises by the factor `tilt` over the entries."""
     n, square = problem.shape[1], float(radius_of(basis_pursuit(problem).weights, depth)) ** 2
+    direction = np.geomspace(1, tilt, n)
+    curve = LimitCurve(problem, depth, direction)
 
     def end(rate: float) -> Array:
         flow = WeightNormFlow(depth, 2 * rate / max(1, depth - 2))
-        return limit(flow, problem, flow.start(n, radius, np.geomspace(1, tilt, n)), TOLERANCE).weights
+        return curve.limit(flow, flow.start(n, radius, direction), TOLERANCE).weights
 
     growth = float(radius_of(end(GENTLE / square), depth)) ** 2 - radius**2
     # Above depth 2 the dual variables of start and limit differ by the exponential of the rate times the growth.

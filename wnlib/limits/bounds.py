@@ -19,7 +19,7 @@ from wnlib._checks import Array
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_map, scaled_upper_gamma
 from wnlib.flows.polar import radius_of
-from wnlib.limits.limit import limit
+from wnlib.limits.limit import LimitCurve
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 
@@ -125,14 +125,14 @@ def window_mass(problem: Problem, depth: int, scale: float) -> float:
     times larger than r_0 leads there. Relative error about 1e-8.
     """
     depth, scale = check.integer("depth", depth, least=2), check.positive("scale", scale)
-    pursuit, flow = basis_pursuit(problem), GradientFlow(depth)
+    pursuit, flow, curve = basis_pursuit(problem), GradientFlow(depth), LimitCurve(problem, depth)
     inside = float(radius_of(pursuit.weights, depth))
     if scale <= inside:
         return pursuit.value
 
     def end(log_scale: float) -> Array:
         start = flow.start(problem.shape[1], float(np.exp(log_scale)))
-        return limit(flow, problem, start, tolerance=1e-6).weights
+        return curve.limit(flow, start, tolerance=1e-6).weights
 
     def surplus(log_scale: float) -> float:
         return float(np.log(radius_of(end(log_scale), depth) / scale))
