@@ -40,7 +40,8 @@ test: .venv
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(RUN) pytest -n $(WORKERS)
-	@$(RUN) pytest --nbval --nbval-current-env -n $(WORKERS) --dist loadfile notebooks
+	@PARAMS= $(BIN)/python -m pipeline.build executed
+	@$(RUN) pytest -p pipeline.replay --nbval --nbval-current-env notebooks
 
 outputs: .venv
 	@PARAMS= $(BIN)/python -m pipeline.build executed

@@ -48,6 +48,44 @@ def nbval(copy: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
 
 
+@pytest.fixture
+def replayed(tmp_path: Path) -> Path:
+    """A folder with a chapter as it is committed and, the same, as the pipeline has executed it."""
+    notebook = read(ROOT / CHAPTER)
+    for path in (tmp_path / CHAPTER, tmp_path / "_build" / "executed" / Path(CHAPTER).name):
+        write(path, notebook)
+    return tmp_path
+
+
+def replay(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-p", "pipeline.replay", "--nbval", "--nbval-current-env", "-q", CHAPTER]
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_what_was_executed_already_is_compared(replayed: Path) -> None:
+    result = replay(replayed)
+    assert result.returncode == 0, result.stdout
+    executed = replayed / "_build" / "executed" / Path(CHAPTER).name
+    notebook = read(executed)
+    output = last_verdict(notebook)[1]
+    output["text"] = re.sub(r"\d", lambda digit: str((int(digit[0]) + 1) % 10), output["text"], count=1)
+    write(executed, notebook)
+    result = replay(replayed)
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED, result.stdout
+    assert "1 failed" in result.stdout
+
+
+def test_what_was_executed_of_another_notebook_is_not(replayed: Path) -> None:
+    notebook = read(replayed / CHAPTER)
+    place = last_verdict(notebook)[0]
+    notebook["cells"][place]["source"] += "\n# edited"
+    write(replayed / CHAPTER, notebook)
+    result = replay(replayed)
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED, result.stdout
+    assert "is not this notebook, executed: make book executes it" in result.stdout
+
+
 def test_unchanged_copy_passes(copy: Path) -> None:
     result = nbval(copy)
     assert result.returncode == 0, result.stdout
