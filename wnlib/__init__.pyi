@@ -48,7 +48,8 @@ from wnlib.limits.bounds import (
     window_mass as window_mass,
 )
 from wnlib.limits.collapse import collapses as collapses
-from wnlib.limits.limit import Limit as Limit, LimitCurve as LimitCurve, limit as limit
+from wnlib.limits.end_point import Limit as Limit
+from wnlib.limits.limit import LimitCurve as LimitCurve, limit as limit
 from wnlib.limits.saddles import (
     Cascade as Cascade,
     Saddle as Saddle,
@@ -77,6 +78,7 @@ from wnlib.sparse.phase_transition import (
     statistical_dimension as statistical_dimension,
 )
 from wnlib.sparse.stability import stability as stability
-from wnlib.trajectories.trajectory import Trajectory as Trajectory, integrate as integrate
+from wnlib.trajectories.integration import integrate as integrate
+from wnlib.trajectories.trajectory import Trajectory as Trajectory
 
 __version__: str

@@ -25,10 +25,12 @@ from wnlib.errors import CollapseError
 from wnlib.flows.flow import GradientFlow
 from wnlib.flows.metric import rate_matrix
 from wnlib.flows.polar import Polar
-from wnlib.limits.limit import Limit, LimitCurve
+from wnlib.limits.end_point import Limit
+from wnlib.limits.limit import LimitCurve
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 SHARES = (0.1, 0.5, 0.9)  # of rho(z*) in the squared radius of a start
 RATIO = 10.0  # the one for which a start is solved

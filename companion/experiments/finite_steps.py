@@ -21,7 +21,7 @@ from wnlib.flows.polar import Polar, log_norm
 from wnlib.limits.limit import LimitCurve, limit
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 FITTED = 1e-9  # of the loss at w = 0: there a run counts as arrived
 PANELS = 8  # of the integrals, for each step of the solver

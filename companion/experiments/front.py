@@ -10,7 +10,7 @@ from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 T_END = 1e4
 SPACING = 1e-3

@@ -17,7 +17,8 @@ from wnlib.flows.geometry import invariant_drift
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 PER_STEP = 8  # points of the quadrature in each step of the solver
 ACCURATE = 1e-4  # how far a direction's part in ker A may shrink before it is a difference of rounded numbers

@@ -18,7 +18,8 @@ from wnlib.flows.polar import Polar, polar_of
 from wnlib.limits.limit import limit
 from wnlib.models.two_phases import least_norm, projected_descent
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 FITTED = 1e-8  # relative residual at which a followed flow has arrived
 LINEAR = 1e-3  # below which a flow is compared with its linearization

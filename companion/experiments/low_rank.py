@@ -18,7 +18,7 @@ from wnlib.limits.bounds import mass_bound
 from wnlib.models.matrix import MatrixProblem, conjugated, matrix_descent, plain_field, polar_field, rotation
 from wnlib.models.spectral import spectral_limit
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 FITTED = 1e-4  # relative residual at which a descent ends
 STEPS = 15_000  # after which it ends as well

@@ -23,9 +23,10 @@ from wnlib.errors import IntegrationError
 from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
 from wnlib.flows.metric import sharpness
 from wnlib.flows.polar import Polar
-from wnlib.limits.limit import Limit, LimitCurve
+from wnlib.limits.end_point import Limit
+from wnlib.limits.limit import LimitCurve
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 SHARE = 0.5  # of the frontier, in the squared radius of the start
 THRESHOLD = 0.01  # of the excess that counts as sparse

@@ -20,7 +20,8 @@ from wnlib.limits.bounds import mass_bound
 from wnlib.limits.limit import LimitCurve, limit
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 PATIENCE = 1e7  # time after which a flow is no longer followed
 FITTED = 0.1  # share of the noise level at which the path ends and only its limit is left to compute

@@ -15,10 +15,12 @@ from wnlib.errors import IntegrationError
 from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
 from wnlib.flows.metric import sharpness
 from wnlib.flows.polar import Polar
-from wnlib.limits.limit import Limit, limit
+from wnlib.limits.end_point import Limit
+from wnlib.limits.limit import limit
 from wnlib.limits.saddles import Cascade, Saddle, Stay, cascade, exit_time, stay
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 FITTED = 1e-3  # relative residual at which a run counts as arrived
 SCALE = 0.5  # of the start, over the frontier of robustness

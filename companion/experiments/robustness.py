@@ -14,7 +14,7 @@ from wnlib.limits.bounds import mass_bound
 from wnlib.limits.limit import LimitCurve
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 ARRIVED = 1e-5  # relative residual at which a followed flow counts as arrived
 PATIENCE = 1e7  # time after which it counts as stuck

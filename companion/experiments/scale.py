@@ -25,7 +25,7 @@ from wnlib.limits.bounds import mass_bound
 from wnlib.limits.limit import LimitCurve
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 SHARE = 0.5  # of the largest stable step
 FITTED, ARRIVED = 1e-4, 1e-10  # losses, relative to that of w = 0

@@ -10,7 +10,7 @@ from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow, Weight
 from wnlib.limits.bounds import normalized_excess_bound, plain_excess_bound
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import BasisPursuit, basis_pursuit
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 FITTED = 1e-6  # relative loss below which a run is said to interpolate
 

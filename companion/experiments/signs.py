@@ -23,8 +23,8 @@ from wnlib.models.separate import SeparateFlow, integrate_separate
 from wnlib.models.signed import log_temperature, signed, symmetric_start, tilt
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
+from wnlib.trajectories.integration import integrate
 from wnlib.trajectories.stepping import stepped
-from wnlib.trajectories.trajectory import integrate
 
 PATIENCE = 1e7  # time after which a followed flow counts as stuck
 HEAVY = 1e4  # weight of the measurements against the masses, in units of their sizes

@@ -18,7 +18,8 @@ from wnlib.flows.polar import Polar
 from wnlib.limits.limit import limit
 from wnlib.models.two_phases import Guarantee, certificate, guarantees, least_norm, projected_descent
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 GRID = 2.0 ** np.arange(-6, 5)  # lengths of steps that are tried, in units of 1 / ||A||^2
 ARRIVED = 1e-6  # residual relative to that of zero, at which a descent has arrived

@@ -110,7 +110,7 @@ from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.geometry import mirror_entry
 from wnlib.limits.collapse import collapses
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 LONG = (30.0, 5.0)  # how long a flow is followed, in units of the time in which the radius falls (L >= 3; L = 2)
 SHALLOW = Ensemble(depths=(2, 3), scales=(0.3, 0.99))

@@ -114,7 +114,7 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow, WeightNormFlow
 from wnlib.models.matrix import MatrixProblem, conjugated, plain_field, polar_field, power, rotation
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 TIMES = 5  # at which the matrix is compared
 TILT = 0.3  # of what does not commute, relative to what does

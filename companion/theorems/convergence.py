@@ -119,7 +119,8 @@ from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar
 from wnlib.limits.limit import limit
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 TIMES = np.geomspace(1e-4, 1, 5)  # of the run
 LONG = 1e6  # how long a run is at most, in units of 1 / ||A^T y||

@@ -83,7 +83,7 @@ from wnlib.flows.flow import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.flows.polar import Polar
 from wnlib.limits.limit import limit
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 TIMES = 10  # at which the trajectories are compared
 

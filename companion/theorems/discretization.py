@@ -133,7 +133,8 @@ from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.descent import Descent, DescentMethod, GradientDescent, PolarDescent, SalimansKingmaDescent, descend
 from wnlib.flows.flow import Flow, WeightNormFlow
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 DEPTHS = (1, 2, 3, 4)
 COUNTS = (48, 96, 192)  # of epochs to the end time

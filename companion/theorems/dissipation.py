@@ -74,7 +74,7 @@ from wnlib._checks import Array
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 
 def derive(depth: Depth = L) -> Derivation:

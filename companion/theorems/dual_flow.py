@@ -72,7 +72,7 @@ from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import MirrorMap, mirror_map
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 
 def derive(depth: Depth = L) -> Derivation:

@@ -79,7 +79,7 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow, WeightNormFlow
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 TIMES = 6  # at which the network is compared
 

@@ -114,7 +114,8 @@ from wnlib.limits.limit import limit
 from wnlib.problem import Problem
 from wnlib.rigorous import enclosure, multiprecision
 from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 SIGMAS = {"GF": sp.log(r), "WN": c * r**2 / 2}  # the log-magnification of either flow
 

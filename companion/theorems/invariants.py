@@ -83,8 +83,9 @@ from wnlib.flows.geometry import invariant_drift, invariants, mirror_map
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 from wnlib.rigorous import multiprecision
-from wnlib.rigorous.multiprecision import SMALL_INSTANCE
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.rigorous.instance import SMALL_INSTANCE
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 TINY = 1e-30  # an imaginary step: its derivatives are exact to rounding
 

@@ -96,7 +96,7 @@ from wnlib.flows.metric import rate_matrix
 from wnlib.flows.polar import Polar, polar_of
 from wnlib.limits.limit import limit
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 FITTED = 1e-10  # of the loss at the start; below, it has lost its digits
 

@@ -87,7 +87,7 @@ from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar, polar_of
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 
 def derive(depth: Depth = L) -> Derivation:

@@ -139,7 +139,7 @@ from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar
 from wnlib.limits.collapse import collapses, divergence_excludes_collapse
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 ABOVE, BELOW = 1.01, 0.99  # times the critical ratio
 UNDERFLOW = 1e-300  # divergences below it have lost their digits

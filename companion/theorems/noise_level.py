@@ -86,7 +86,8 @@ from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import MirrorMap, mirror_map
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 ENSEMBLE = Ensemble(depths=(2, 3, 4, 5, 6), ratios=(0.1, 3.0), scales=(0.3, 2.0))
 

@@ -82,7 +82,8 @@ from companion.verification.measuring import FITTED, computed_limit, horizon, le
 from companion.verification.symbolic import Depth, Derivation, Step, c, r, u
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib.flows.flow import ScheduledWeightNormFlow, WeightNormFlow
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 
 def derive(depth: Depth) -> Derivation:

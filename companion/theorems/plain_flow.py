@@ -65,7 +65,7 @@ from companion.verification.symbolic import Depth, Derivation, L, Step, along, e
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.flow import WeightNormFlow
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 
 def derive(depth: Depth = L) -> Derivation:

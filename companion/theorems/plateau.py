@@ -126,7 +126,8 @@ from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
 from wnlib.flows.polar import Polar, polar_of
 from wnlib.limits.saddles import Saddle, Stay, exit_time, saddle, stay
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 MASS = 1e-4  # of the outsiders when the flow counts as gone, relative to basis pursuit's
 FIRST = 1e-2  # of that mass, at the start

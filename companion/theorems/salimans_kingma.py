@@ -76,7 +76,7 @@ from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.descent import SalimansKingmaDescent, descend
 from wnlib.flows.flow import WeightNormFlow
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 TIMES = 10  # at which the trajectories are compared
 

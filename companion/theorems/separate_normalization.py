@@ -122,7 +122,7 @@ from wnlib.models.separate import SeparateFlow, SeparateTrajectory, encode, inte
 from wnlib.models.signed import symmetric_start
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 H = 1e-3  # step of sixth-order differences
 INSIDE = 1e-7  # part of a bracket outside a span, in units of its factors, below which it counts as inside

@@ -71,7 +71,7 @@ from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.geometry import mirror_map
 from wnlib.models.separate import SeparateFlow, integrate_separate
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 
 def derive(depth: Depth = L) -> Derivation:

@@ -104,7 +104,7 @@ from wnlib.limits.limit import limit
 from wnlib.models.separate import SeparateFlow, integrate_separate
 from wnlib.models.signed import gradient, leaf_point, potential, signed, symmetric_start
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 
 def derive(depth: Depth = L) -> Derivation:

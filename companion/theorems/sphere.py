@@ -93,7 +93,7 @@ from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.flow import ScheduledWeightNormFlow
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 TINY = 1e-30  # an imaginary step: its derivatives are exact to rounding
 POINTS = 4  # of each trajectory

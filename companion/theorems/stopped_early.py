@@ -81,7 +81,7 @@ from wnlib.flows.polar import polar_of
 from wnlib.limits.bounds import mass_bound, normalized_excess_bound
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 TIMES = (0.3, 0.6, 1.0)  # in units of the horizon
 

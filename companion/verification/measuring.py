@@ -13,7 +13,8 @@ from wnlib.flows.geometry import MirrorMap
 from wnlib.flows.polar import Polar
 from wnlib.limits.limit import limit
 from wnlib.problem import Problem
-from wnlib.trajectories.trajectory import Trajectory, integrate
+from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 
 def together(*measurements: Measurement) -> Measurement:

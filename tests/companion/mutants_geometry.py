@@ -126,7 +126,7 @@ MUTANTS = [
         "constant",
     ),
     Mutant("convergence", "wnlib/limits/limit.py", ") + log_r - log_scale, 1 -", ") - log_r - log_scale, 1 -", "sign"),
-    Mutant("convergence", "wnlib/limits/continuation.py", "+ units) / (2 - L)", "+ units) / (1 - L)", "index"),
+    Mutant("convergence", "wnlib/limits/equations.py", "+ units) / (2 - L)", "+ units) / (1 - L)", "index"),
     Mutant(
         "convergence",
         "wnlib/flows/flow.py",

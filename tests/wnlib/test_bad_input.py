@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import Radau
 from strategies import FLOWS, error, name, start
 
-import wnlib.trajectories.trajectory
+import wnlib.trajectories.integration
 from wnlib import (
     Flow,
     GradientFlow,
@@ -98,7 +98,7 @@ def test_no_nonnegative_interpolant_is_said_before_any_work(
     solve: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for solver in ("LSODA", "DOP853"):
-        monkeypatch.setattr(wnlib.trajectories.trajectory, solver, None)
+        monkeypatch.setattr(wnlib.trajectories.integration, solver, None)
     monkeypatch.setattr(wnlib.problem.optimize, "linprog", None)
     with pytest.raises(InfeasibleError, match=r"y must have a nonnegative interpolant .* residual 3 \(relative 0.6\)"):
         solve()
@@ -297,7 +297,7 @@ def test_a_large_ratio_and_scale_at_depth_three_give_a_right_answer() -> None:
 
 @pytest.mark.parametrize(("depth", "coordinates"), [(5, "dual"), *((L, "primal") for L in (1, 2, 3, 5))])
 def test_too_stiff_a_flow_is_an_error(depth: int, coordinates: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wnlib.trajectories.trajectory, "MAX_EVALUATIONS", 2000)
+    monkeypatch.setattr(wnlib.trajectories.integration, "MAX_EVALUATIONS", 2000)
     flow = WeightNormFlow(depth, 1e4)
     advice = "; the flow is stiff here: use coordinates='dual'" if coordinates == "primal" else ""
     with pytest.raises(IntegrationError, match=f"more than 2000 evaluations of the field, at t = .*{advice}$"):
@@ -325,7 +325,7 @@ def test_a_solver_that_gives_up_raises_and_warns_of_nothing_else(monkeypatch: py
         def _step_impl(self) -> tuple[bool, str]:
             return False, "no more"
 
-    monkeypatch.setattr(wnlib.trajectories.trajectory, "Radau", GivingUp)
+    monkeypatch.setattr(wnlib.trajectories.integration, "Radau", GivingUp)
     problem, flow = Problem.gaussian(24, 60, 3, seed=0), GradientFlow(5)
     with pytest.raises(IntegrationError, match=r"no solution past t = .* of 1e\+16: no more"):
         integrate(flow, problem, flow.start(60, 1e-3), 1e16, rtol=1e-7)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from strategies import FLOWS, derivative, direction, error, low_rank, name, start
 
-import wnlib.trajectories.trajectory
+import wnlib.trajectories.integration
 from wnlib import Flow, GradientFlow, IntegrationError, Polar, Problem, WeightNormFlow, integrate, mirror_map
 from wnlib._checks import Array
 from wnlib.trajectories.charts import DualChart, dual_chart, logarithmic
@@ -105,7 +105,7 @@ def test_a_shrinking_dual_is_followed_from_chart_to_chart(monkeypatch: pytest.Mo
         centers.append(point)
         return dual_chart(flow, problem, point)
 
-    monkeypatch.setattr(wnlib.trajectories.trajectory, "dual_chart", counted)
+    monkeypatch.setattr(wnlib.trajectories.integration, "dual_chart", counted)
     flow = WeightNormFlow(4, 30.0)
     first = flow.start(100, 0.5)
     primal = integrate(flow, LARGE, first, 20.0, 1e-11, "primal")

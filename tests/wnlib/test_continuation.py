@@ -42,8 +42,8 @@ def test_the_tangent_is_the_derivative_along_the_curve(depth):
     curve, step = Continuation(PROBLEM, depth, DIRECTION), 1e-5
     before, after = (curve.reach(at(0.3 + way)).log_x for way in (-step, step))
     curve.reach(at(0.3))
-    curve._linearise()
-    _, tangent = curve._tangent(np.ones(14))
+    curve.equations.linearise(curve.log_x, curve.place)
+    _, tangent = curve.equations.tangent(np.ones(14))
     assert_allclose(tangent, (after - before) / (2 * step), atol=1e-6)
 
 

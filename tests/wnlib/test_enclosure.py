@@ -12,7 +12,8 @@ from strategies import name
 from wnlib import GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.errors import EnclosureError
 from wnlib.rigorous.enclosure import enclose
-from wnlib.rigorous.multiprecision import SMALL_INSTANCE, Instance, limit
+from wnlib.rigorous.instance import SMALL_INSTANCE, Instance
+from wnlib.rigorous.multiprecision import limit
 
 FLOWS = [flow for L in range(1, 7) for flow in (GradientFlow(L), WeightNormFlow(L, 1.1))]
 on_both_flows_at_every_depth = pytest.mark.parametrize("flow", FLOWS, ids=name)

@@ -20,9 +20,8 @@ from wnlib import (
     WeightNormFlow,
     integrate,
 )
+from wnlib.rigorous.instance import SMALL_INSTANCE, Instance
 from wnlib.rigorous.multiprecision import (
-    SMALL_INSTANCE,
-    Instance,
     agreement,
     dual_variable,
     invariant_drift,

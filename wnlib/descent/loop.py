@@ -4,6 +4,7 @@ A run that ends leaves the batch, and the products shrink. A row of a product de
 only, so that runs side by side are the runs alone to rounding, not to the bit.
 """
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -69,14 +70,31 @@ def descend(
         problem.require_nonnegative_interpolant()
     runs = Runs.at(method, problem, start, step, stop_loss, shape)
     epochs = Epochs(problem, batch_size, seed if seed.ndim == 0 else np.broadcast_to(seed, shape).ravel())
-    all_rows = Minibatch(problem.A, problem.y)
-    record, stochastic = Record(runs, steps, every), batch_size is not None
+    all_rows = None if batch_size is None else Minibatch(problem.A, problem.y)
+    record = Record(runs, steps, every)
+    counted = shown(range(steps + 1), progress, lambda: f"{runs.count} of {record.steps.size} runs")
+    _follow(runs, record, epochs, all_rows, counted, shape if divergence == "raise" else None)
+    return record.descent(method, problem, step, shape)
 
+
+def _follow(
+    runs: Runs,
+    record: Record,
+    epochs: Epochs,
+    all_rows: Minibatch | None,
+    counted: Iterator[int],
+    raising: Shape | None,
+) -> None:
+    """Step by step, until no run goes on. Stochastic descent, which has `all_rows`, takes snapshots with these.
+
+    The first run to diverge is an error, which is told the shape of the runs, where one is given.
+    """
+    method, steps, stochastic = runs.method, record.taken[-1], all_rows is not None
     # Overflow happens on the way to a divergence.
     with np.errstate(over="ignore", invalid="ignore"):
-        for k in shown(range(steps + 1), progress, lambda: f"{runs.count} of {record.steps.size} runs"):
+        for k in counted:
             seen = record.see(k, runs)
-            observed = runs.advance(all_rows)[1] if stochastic and seen else None
+            observed = runs.advance(all_rows)[1] if all_rows is not None and seen else None
             moved, residual = runs.advance(epochs.next(runs.numbers))
             residual = residual if observed is None else observed
             losses = 0.5 * np.vecdot(residual, residual)
@@ -88,17 +106,16 @@ def descend(
                 continue
             fit, large = known & (losses < runs.stop_loss), known & ~(losses <= runs.bound)
             diverged = ~(going_on | fit)
-            if divergence == "raise" and diverged.any():
+            if raising is not None and diverged.any():
                 i = int(np.argmax(diverged))
                 wanted = "positive" if method.depth >= 2 else "finite"
                 what = f"a loss of {losses[i]:.3g}" if large[i] else f"a coordinate that is not {wanted}"
-                raise DescentError(_message(runs.step[i], runs.numbers[i], shape, what, k if large[i] else k + 1))
+                raise DescentError(_message(runs.step[i], runs.numbers[i], raising, what, k if large[i] else k + 1))
             record.end(k, runs, fit, diverged)
             if not going_on.any():
                 break
             runs.move(moved)
             runs.keep(np.flatnonzero(going_on))
-    return record.descent(method, problem, step, shape)
 
 
 def _message(step: float, number: int, shape: Shape, what: str, k: int) -> str:

@@ -17,108 +17,22 @@ collapse to w = 0 instead, and at depth 1 r may change its sign. The loss decide
 itself (`wnlib.limits.collapse`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, optimize
 
 from wnlib import _checks as check
-from wnlib._checks import Array
 from wnlib.errors import ArgumentError, CollapseError, ContinuationError, LimitError
 from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
-from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar, log_norm
 from wnlib.limits.collapse import below_zero, collapses, divergence_excludes_collapse
-from wnlib.limits.continuation import Continuation, CurvePoint
+from wnlib.limits.continuation import Continuation, CurvePoint, Mismatch
+from wnlib.limits.end_point import Limit
 from wnlib.problem import Problem
 from wnlib.sparse.attainable import attainable_weights
-from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.trajectories.trajectory import integrate
+from wnlib.trajectories.integration import integrate
 
 EPS = float(np.finfo(float).eps)
-
-
-@dataclass(frozen=True, eq=False)
-class Limit:
-    r"""The end point of a flow, and how well it fulfils the conditions that characterise it.
-
-    flow, problem, start
-    point       $x_\infty = r u$, in logarithms; -inf where every interpolant is 0
-    log_scale   $\log\alpha$: gradient flow from $\alpha u_0$ ends here too (module docstring)
-    residual    ||A w - y|| / ||y||: the weights are the limit for measurements that differ from y by this
-    gap         bound on $D_\Phi(w^*, w)$, w* the exact minimiser for measurements within rounding of y, relative to
-                r^2, in units in which gradient flow's potential at depth L >= 3 is -(L/2) r^2 / (L-2)
-    correction  the last correction by Newton's method, ||dw||_1 / ||w||_1: to first order the distance to w*
-    """
-
-    flow: Flow
-    problem: Problem
-    start: Polar
-    point: Polar
-    log_scale: float
-    residual: float
-    gap: float
-    correction: float
-
-    @cached_property
-    def weights(self) -> Array:
-        r"""$w_\infty$, shape (N,)."""
-        return self.point.weights(self.flow.depth)
-
-    @property
-    def radius(self) -> float:
-        r"""$r_\infty$: the norm of x, with its sign at depth 1."""
-        return float(self.point.radius)
-
-    @property
-    def attainable(self) -> NDArray[np.bool_]:
-        """Which weights some interpolant makes positive, shape (N,). The problem is degenerate unless all are."""
-        return np.isfinite(self.point.log_direction) if self.flow.depth >= 2 else np.ones(len(self.weights), bool)
-
-    @cached_property
-    def dual(self) -> Array:
-        r"""$\lambda$, shape (M,), with $\theta_\infty - \theta_0 = A^\top\lambda$ where attainable, $\theta = m_L(z)$.
-
-        In units of the start (`MirrorMap`); infinite where it exceeds the largest float in them.
-        """
-        shift, _, log_unit = self._shift
-        where = self.attainable
-        with np.errstate(over="ignore"):
-            return linalg.lstsq(self.problem.A[:, where].T, shift[where])[0] * np.exp(log_unit)
-
-    @cached_property
-    def kkt(self) -> float:
-        r"""Stationarity: the part of $\theta_\infty - \theta_0$ outside row(A), relative to the larger of the two."""
-        shift, size, _ = self._shift
-        where = self.attainable
-        rows = self.problem.row_basis if where.all() else linalg.orth(self.problem.A[:, where].T)
-        off = shift[where] - rows @ (rows.T @ shift[where])
-        return float(linalg.norm(off) / size)
-
-    @cached_property
-    def l1_excess(self) -> float:
-        """(||w||_1 - Q) / Q, with Q from basis pursuit."""
-        Q = basis_pursuit(self.problem).value
-        return (float(np.sum(np.abs(self.weights))) - Q) / Q
-
-    @cached_property
-    def _shift(self) -> tuple[Array, float, float]:
-        """The change of the dual variable, the larger of its two sizes, and the logarithm of their unit."""
-        L, mirror = self.flow.depth, mirror_map(self.flow, abs(float(self.start.radius)))
-        own = mirror
-        if L != 2:  # in the unit of the larger of the two, which may be beyond the largest float
-            log_sizes = [(1 if L == 1 else 2 - L) * mirror.log_magnified(p) for p in (self.start, self.point)]
-            largest = max(float(np.max(size[self.attainable])) for size in log_sizes)
-            own = replace(mirror, unit=mirror.unit + (largest if L == 1 else largest / (2 - L)))
-        with np.errstate(over="ignore", invalid="ignore"):
-            ends = [own.dual_variable(self.start), own.dual_variable(self.point)]
-        shift = ends[1] - ends[0]
-        size = max(float(linalg.norm(end[self.attainable])) for end in ends)
-        log_unit = (2 - L) * float(own.unit - mirror.unit)
-        return shift, size, log_unit
 
 
 def limit(flow: Flow, problem: Problem, start: Polar, tolerance: float = 1e-9) -> Limit:
@@ -195,7 +109,7 @@ class LimitCurve:
             correction=found.change,
         )
 
-    def _reached(self, mismatch: Callable[[float, float], tuple[float, float]]) -> CurvePoint:
+    def _reached(self, mismatch: Mismatch) -> CurvePoint:
         try:
             return self._curve().reach(mismatch)
         except (ContinuationError, linalg.LinAlgError):
@@ -251,7 +165,7 @@ class LimitCurve:
         return Limit(flow, self.problem, start, point, log_scale, residual, gap=0.0, correction=residual)
 
 
-def _mismatch(flow: Flow, start: Polar) -> Callable[[float, float], tuple[float, float]]:
+def _mismatch(flow: Flow, start: Polar) -> Mismatch:
     r"""$\sigma(r_0) - \sigma(r) + \log r - \log\alpha$, of $\log\alpha$ and log r; and its slope in log r."""
     log_r0, magnified = float(np.log(abs(start.radius))), float(flow.log_magnification(np.abs(start.radius)))
 

@@ -29,7 +29,8 @@ from mpmath import mpf
 from wnlib import _checks as check
 from wnlib.errors import EnclosureError
 from wnlib.flows.flow import Flow, WeightNormFlow
-from wnlib.rigorous.multiprecision import Instance, Rational, check_flow
+from wnlib.rigorous.instance import Instance, Rational
+from wnlib.rigorous.multiprecision import check_flow
 
 Balls = list[arb]
 

@@ -1,34 +1,20 @@
-"""Following a flow: in its own coordinates (primal), or in rank(A) dual coordinates.
+"""A solution of a flow in time, and what is read off it: losses, invariants, times of fitting, plateaus."""
 
-The two integrations share nothing but the problem: different vector fields, dimensions and solvers. Their agreement is
-one of the book's tests of the theory.
-"""
-
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, Literal
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import DOP853, LSODA, OdeSolution, OdeSolver, Radau
 from scipy.optimize import brentq
 
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.errors import ArgumentError, IntegrationError
-from wnlib.flows.flow import Field, Flow
+from wnlib.errors import ArgumentError
+from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import invariant_drift, mirror_map
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
-from wnlib.trajectories.charts import dual_chart
-from wnlib.trajectories.stepping import Event, stepped
-
-RTOL_RANGE = (1e-12, 1e-2)
-AMPLIFICATION = 1e7  # accepted loss of relative accuracy by cancellation: 1e-16 * 1e7 = 1e-9
-AT_REST = 1e-13  # relative residual that is a rounding error: followed further, it would only be noise
-MAX_EVALUATIONS = 200_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,155 +114,3 @@ class Trajectory:
         if times.min() < self.t[0] or times.max() > self.t[-1] or np.any(np.diff(times) < 0):
             raise ArgumentError(f"times must increase within [{self.t[0]}, {self.t[-1]}], got {times}")
         return Trajectory(self.flow, self.problem, times, self.interpolant(times), self.interpolant)
-
-
-def integrate(
-    flow: Flow,
-    problem: Problem,
-    start: Polar,
-    t_end: float,
-    rtol: float = 1e-9,
-    coordinates: Literal["dual", "primal"] = "dual",
-    stop_loss: float = 0.0,
-) -> Trajectory:
-    """Follow `flow` on `problem` from `start` to time `t_end`, or until the loss has fallen to `stop_loss`.
-
-    "dual": a stiff solver (LSODA) in rank(A) + 2 coordinates with the analytic Jacobian; for stiff and long flows.
-    "primal": an explicit solver of order 8 (DOP853) in the flow's own N or N + 1 coordinates. `rtol` is the solver's
-    tolerance per step, on logarithms at depth >= 2. The snapshots are the solver's own steps.
-
-    Raises ArgumentError for bad arguments, InfeasibleError if the depth's weights cannot interpolate, and
-    IntegrationError if the solver gives up or its answer would be inaccurate.
-    """
-    flow.check_start(start, problem.shape[1])
-    t_end = check.positive("t_end", t_end)
-    rtol = check.real("rtol", rtol)
-    if not RTOL_RANGE[0] <= rtol <= RTOL_RANGE[1]:
-        raise ArgumentError(f"rtol must be between {RTOL_RANGE[0]} and {RTOL_RANGE[1]}, got {rtol}")
-    if coordinates not in ("dual", "primal"):
-        raise ArgumentError(f"coordinates must be 'dual' or 'primal', got {coordinates!r}")
-    if check.real("stop_loss", stop_loss) < 0:
-        raise ArgumentError(f"stop_loss must be >= 0, got {stop_loss}")
-    if flow.depth >= 2:
-        problem.require_nonnegative_interpolant()
-    follow = partial(_Segment.solve, flow, problem, rtol=rtol, stop_loss=stop_loss, coordinates=coordinates)
-    segments = [follow(start, (0.0, t_end))]
-    while segments[-1].expired:
-        last = segments[-1]
-        segments.append(follow(last.end, (last.times[-1], t_end), method=last.next_method))
-    return _joined(flow, problem, segments, t_end)
-
-
-@dataclass(frozen=True, eq=False)
-class _Segment:
-    """A solution within one chart and by one solver; `expired` if either ended before the solution did.
-
-    `arrived` if the residual is a rounding error from the last time on: the point stays what it is.
-    """
-
-    times: Array
-    decode: Callable[[Array], Polar]
-    solution: OdeSolution
-    expired: bool
-    next_method: type[OdeSolver]
-    arrived: bool
-
-    @property
-    def end(self) -> Polar:
-        return self(self.times[-1:])[0]
-
-    def __call__(self, times: Array) -> Polar:
-        return self.decode(self.solution(times).T)
-
-    @classmethod
-    def solve(
-        cls,
-        flow: Flow,
-        problem: Problem,
-        start: Polar,
-        interval: tuple[float, float],
-        rtol: float,
-        stop_loss: float,
-        coordinates: str,
-        method: type[OdeSolver] = LSODA,
-    ) -> "_Segment":
-        dual = coordinates == "dual"
-        if dual:
-            chart = dual_chart(flow, problem, start)
-            state, decode, expired = chart.encode(), chart.decode, chart.expired
-            field: Field = chart.velocity
-            options: dict[str, Any] = {"jac": chart.jacobian}
-            rtol = 0.1 * rtol  # a multistep solver accumulates more of the error per step
-        else:
-            state, decode, expired = flow.encode(start), flow.decode, _never
-            field, options, method = flow.velocity(problem), {}, DOP853
-        field = _budgeted(field, coordinates)
-
-        rest = 0.5 * (AT_REST * float(np.linalg.norm(problem.y))) ** 2 if dual else 0.0
-        threshold = max(stop_loss, rest)
-
-        def unfit(t: float, state: Array) -> float:
-            return float(problem.loss(decode(state[None]).weights(flow.depth))[0]) - threshold
-
-        events: list[Event] = [expired, unfit] if threshold > 0 else [expired]
-        # Overflow happens in trial steps, which the solver rejects; what it warns of, the error below says.
-        with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)
-            first = _first_step(field(interval[0], state), interval)
-            solver = method(field, interval[0], state, interval[1], rtol=rtol, atol=rtol, first_step=first, **options)
-            solution, ended, message = stepped(solver, events)
-        failed = ended is None and solver.status == "failed"
-        if solution is None and method is LSODA:
-            return cls.solve(flow, problem, start, interval, 10 * rtol, stop_loss, coordinates, method=Radau)
-        times = np.array(interval[:1]) if solution is None else solution.ts
-        states = state[:, None] if solution is None else solution(times)
-        if solution is None or (failed and method is not LSODA) or not np.isfinite(states).all():
-            advice = "try another rtol" if dual else "try coordinates='dual'"
-            raise IntegrationError(f"no solution past t = {times[-1]:.3g} of {interval[1]:.3g}: {message}; {advice}")
-        if dual and not (lost := chart.amplification(states.T)) <= AMPLIFICATION:
-            raise IntegrationError(f"dual coordinates lose {lost:.1g} in relative accuracy here: use 'primal'")
-        # Where the multistep solver gives up, at tight tolerances, the implicit Runge-Kutta method goes on.
-        arrived = ended is unfit and rest > stop_loss
-        return cls(times, decode, solution, failed or ended is expired, Radau if failed else LSODA, arrived)
-
-
-def _never(t: float, state: Array) -> float:
-    return 1.0
-
-
-def _first_step(slope: Array, interval: tuple[float, float]) -> float | None:
-    """A step that changes no coordinate by more than 1/100: the solvers' own guess overflows after a slow start."""
-    fastest = float(np.abs(slope).max())
-    return min(0.01 / fastest, interval[1] - interval[0]) if fastest > 0 else None
-
-
-def _budgeted(velocity: Field, coordinates: str) -> Field:
-    evaluations = 0
-
-    def counted(t: float, state: Array) -> Array:
-        nonlocal evaluations
-        evaluations += 1
-        if evaluations > MAX_EVALUATIONS:
-            stiff = coordinates == "primal"
-            advice = (
-                "the flow is stiff here: use coordinates='dual'" if stiff else "try a smaller t_end or a larger rtol"
-            )
-            raise IntegrationError(f"more than {MAX_EVALUATIONS} evaluations of the field, at t = {t:.3g}; {advice}")
-        return velocity(t, state)
-
-    return counted
-
-
-def _joined(flow: Flow, problem: Problem, segments: list[_Segment], t_end: float) -> Trajectory:
-    starts = np.array([segment.times[0] for segment in segments])
-    last = segments[-1].times[-1]
-
-    def interpolant(times: Array) -> Polar:
-        times = np.minimum(times, last)
-        where = np.searchsorted(starts, times, side="right") - 1
-        return Polar.concatenate([segments[i](times[where == i]) for i in np.unique(where)])
-
-    t = np.concatenate([segment.times[i > 0 :] for i, segment in enumerate(segments)])
-    if segments[-1].arrived and last < t_end:
-        t = np.append(t, t_end)
-    return Trajectory(flow, problem, t, interpolant(t), interpolant)

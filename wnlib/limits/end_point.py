@@ -1,0 +1,95 @@
+"""The end point of a flow, with the certificates of it: feasibility, stationarity, a bound on the gap."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from wnlib._checks import Array
+from wnlib.flows.flow import Flow
+from wnlib.flows.geometry import mirror_map
+from wnlib.flows.polar import Polar
+from wnlib.problem import Problem
+from wnlib.sparse.basis_pursuit import basis_pursuit
+
+
+@dataclass(frozen=True, eq=False)
+class Limit:
+    r"""The end point of a flow, and how well it fulfils the conditions that characterise it.
+
+    flow, problem, start
+    point       $x_\infty = r u$, in logarithms; -inf where every interpolant is 0
+    log_scale   $\log\alpha$: gradient flow from $\alpha u_0$ ends here too (`wnlib.limits.limit`)
+    residual    ||A w - y|| / ||y||: the weights are the limit for measurements that differ from y by this
+    gap         bound on $D_\Phi(w^*, w)$, w* the exact minimiser for measurements within rounding of y, relative to
+                r^2, in units in which gradient flow's potential at depth L >= 3 is -(L/2) r^2 / (L-2)
+    correction  the last correction by Newton's method, ||dw||_1 / ||w||_1: to first order the distance to w*
+    """
+
+    flow: Flow
+    problem: Problem
+    start: Polar
+    point: Polar
+    log_scale: float
+    residual: float
+    gap: float
+    correction: float
+
+    @cached_property
+    def weights(self) -> Array:
+        r"""$w_\infty$, shape (N,)."""
+        return self.point.weights(self.flow.depth)
+
+    @property
+    def radius(self) -> float:
+        r"""$r_\infty$: the norm of x, with its sign at depth 1."""
+        return float(self.point.radius)
+
+    @property
+    def attainable(self) -> NDArray[np.bool_]:
+        """Which weights some interpolant makes positive, shape (N,). The problem is degenerate unless all are."""
+        return np.isfinite(self.point.log_direction) if self.flow.depth >= 2 else np.ones(len(self.weights), bool)
+
+    @cached_property
+    def dual(self) -> Array:
+        r"""$\lambda$, shape (M,), with $\theta_\infty - \theta_0 = A^\top\lambda$ where attainable, $\theta = m_L(z)$.
+
+        In units of the start (`MirrorMap`); infinite where it exceeds the largest float in them.
+        """
+        shift, _, log_unit = self._shift
+        where = self.attainable
+        with np.errstate(over="ignore"):
+            return linalg.lstsq(self.problem.A[:, where].T, shift[where])[0] * np.exp(log_unit)
+
+    @cached_property
+    def kkt(self) -> float:
+        r"""Stationarity: the part of $\theta_\infty - \theta_0$ outside row(A), relative to the larger of the two."""
+        shift, size, _ = self._shift
+        where = self.attainable
+        rows = self.problem.row_basis if where.all() else linalg.orth(self.problem.A[:, where].T)
+        off = shift[where] - rows @ (rows.T @ shift[where])
+        return float(linalg.norm(off) / size)
+
+    @cached_property
+    def l1_excess(self) -> float:
+        """(||w||_1 - Q) / Q, with Q from basis pursuit."""
+        Q = basis_pursuit(self.problem).value
+        return (float(np.sum(np.abs(self.weights))) - Q) / Q
+
+    @cached_property
+    def _shift(self) -> tuple[Array, float, float]:
+        """The change of the dual variable, the larger of its two sizes, and the logarithm of their unit."""
+        L, mirror = self.flow.depth, mirror_map(self.flow, abs(float(self.start.radius)))
+        own = mirror
+        if L != 2:  # in the unit of the larger of the two, which may be beyond the largest float
+            log_sizes = [(1 if L == 1 else 2 - L) * mirror.log_magnified(p) for p in (self.start, self.point)]
+            largest = max(float(np.max(size[self.attainable])) for size in log_sizes)
+            own = replace(mirror, unit=mirror.unit + (largest if L == 1 else largest / (2 - L)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            ends = [own.dual_variable(self.start), own.dual_variable(self.point)]
+        shift = ends[1] - ends[0]
+        size = max(float(linalg.norm(end[self.attainable])) for end in ends)
+        log_unit = (2 - L) * float(own.unit - mirror.unit)
+        return shift, size, log_unit

@@ -1,0 +1,72 @@
+"""Small instances in exact rationals, on which limits are computed to any number of digits, or enclosed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+import sympy as sp
+
+from wnlib.errors import ArgumentError
+from wnlib.flows.flow import Flow
+from wnlib.limits.limit import limit
+from wnlib.problem import Problem
+
+Rational = Fraction | int | float
+
+
+def _rationals(name: str, values: Sequence[Rational], length: int | None = None) -> tuple[Fraction, ...]:
+    try:
+        result = tuple(Fraction(value) for value in values)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ArgumentError(f"{name} must hold rational numbers, got {values!r}") from error
+    if length is not None and len(result) != length:
+        raise ArgumentError(f"{name} must have {length} entries, got {len(result)}")
+    return result
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A problem and a start in exact rationals: every entry an int, a Fraction, or a float for what it is in binary.
+
+    A          (M, N), of full row rank, rows as sequences
+    y          (M,)
+    radius     r_0 > 0; ||x(0)|| for gradient flow
+    direction  (N,), positive; x(0) = radius * direction / ||direction||
+    """
+
+    A: Sequence[Sequence[Rational]]
+    y: Sequence[Rational]
+    radius: Rational
+    direction: Sequence[Rational]
+
+    def __post_init__(self) -> None:
+        rows = tuple(_rationals("A", row) for row in self.A)
+        if not rows or {len(row) for row in rows} != {len(rows[0])}:
+            raise ArgumentError(f"A must have rows of one length, got lengths {[len(row) for row in rows]}")
+        object.__setattr__(self, "A", rows)
+        object.__setattr__(self, "y", _rationals("y", self.y, len(rows)))
+        object.__setattr__(self, "radius", _rationals("radius", [self.radius])[0])
+        object.__setattr__(self, "direction", _rationals("direction", self.direction, len(rows[0])))
+        if self.radius <= 0:
+            raise ArgumentError(f"radius must be > 0, got {self.radius}")
+        if min(self.direction) <= 0:
+            raise ArgumentError(f"direction must be > 0 in every entry, got a minimum of {min(self.direction)}")
+        if sp.Matrix(rows).rank() < len(rows):
+            raise ArgumentError(f"A must have full row rank, got rank {sp.Matrix(rows).rank()} of {len(rows)} rows")
+
+    @cached_property
+    def kernel(self) -> list[list[Fraction]]:
+        """A basis of ker A, N - M vectors, exact."""
+        return [[Fraction(int(q.p), int(q.q)) for q in vector] for vector in sp.Matrix(self.A).nullspace()]
+
+    def approximate_limit(self, flow: Flow) -> list[float]:
+        """The limit in double precision, `wnlib.limit`."""
+        A, y, direction = (np.array(value, dtype=np.float64) for value in (self.A, self.y, self.direction))
+        start = flow.start(len(direction), float(self.radius), direction)
+        return [float(weight) for weight in limit(flow, Problem(A, y), start).weights]
+
+
+SMALL_INSTANCE = Instance(A=((1, 2, 0, 1), (0, -1, 1, 2)), y=(5, 3), radius=2, direction=(5, 6, 7, 6))
+"""Two measurements of four weights, for every depth: well-conditioned, with a limit away from the orthant's faces."""
