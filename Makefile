@@ -15,7 +15,7 @@ RUN = $(BIN)/python -m pipeline.environment
 
 export PARAMS
 
-.PHONY: help book ledger test outputs records torch bench serve lock clean .venv
+.PHONY: help book ledger test outputs records torch bench serve lock schemas clean .venv
 
 help:
 	@echo "make book      execute the notebooks and build the site to _build/html"
@@ -67,6 +67,9 @@ lock: .venv
 	@$(BIN)/uv pip compile pyproject.toml --output-file requirements-bench.lock --quiet --no-config --universal \
 	    --python-version 3.11 --fork-strategy fewest --extra bench --constraint requirements.lock --generate-hashes \
 	    --custom-compile-command "make lock" $(LOCK_FLAGS)
+
+schemas: .venv
+	@$(BIN)/python -m pipeline.schemas
 
 clean:
 	rm -rf _build .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis

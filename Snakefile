@@ -1,4 +1,4 @@
-"""The pipeline: notebooks -> executed notebooks; theorems -> records -> ledger -> pages; all of it -> site.
+"""The pipeline: notebooks -> executed notebooks; theorems -> verifications -> ledger -> pages; all of it -> site.
 
 `make book` prepares the notebooks and starts it.
 """
@@ -84,7 +84,7 @@ rule verify:
         code=code_of_theorem,
         python=platform.python_version(),
     shell:
-        "{sys.executable:q} -m pipeline.environment companion.ledger {wildcards.theorem:q} --alone --jobs 1 > /dev/null"
+        "{sys.executable:q} -m pipeline.environment companion.ledger {wildcards.theorem:q} --alone > /dev/null"
 
 
 rule ledger:
@@ -96,7 +96,7 @@ rule ledger:
     message:
         "ledger: what is verified"
     shell:
-        "{sys.executable:q} -m pipeline.environment companion.ledger --reuse --jobs 1"
+        "{sys.executable:q} -m pipeline.environment companion.ledger --reuse"
 
 
 rule pages:

@@ -1,43 +1,32 @@
-"""What is verified: every theorem is checked, and its status derived from its record and from those it uses.
+"""What is verified: every theorem is checked, and its status derived from what was found and from those it uses.
 
     python -m companion.ledger                       # verify everything, write _build/ledger.json
     python -m companion.ledger bias mass             # these, and what they rest on
     python -m companion.ledger bias --case 17        # one case of one theorem, printed
 
-The exit status is 0 only if every theorem has the status that it declares: verified, or verified under the assumptions
-that it or a theorem it uses makes. The record of each theorem is a file next to the ledger, whose schema is
-`ledger.schema.json`; `--reuse` takes a record from there if the code it rests on has not changed since.
+The exit status is 0 only if every theorem that was asked for is verified on all cases, or verified under assumptions
+that it or a theorem it uses makes. What was found of each is a file in a folder next to the ledger; `--reuse` takes it
+from there if the code it rests on has not changed since. Only a run on all cases writes such files, and only one of all
+theorems the ledger, whose schema is `ledger.schema.json`. Theorems are verified one after the other; `make ledger` does
+it in parallel.
 """
 
 import argparse
-import json
-import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from companion import theorems
 from companion.running.files import write
+from companion.running.structured import FileError, read, text
 from companion.verification.theorem import compare
-from companion.verification.verify import CASES, Record, failures, rests_on, verify
+from companion.verification.verification import VERIFICATION, Judged, Ledger, Status, Verification
+from companion.verification.verify import CASES, rests_on, verify
 from wnlib import _checks as check
 
-RECORDS = Path("_build", "ledger")
-SCHEMA = 1
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-class Status(StrEnum):
-    """What is known about a theorem; computed, never declared."""
-
-    VERIFIED = "verified"
-    ASSUMING = "verified under assumptions"
-    REFUTED = "refuted"  # a check failed, or a falsifier passed
-    STALE = "stale"  # the code has changed since the checks ran
-    INCOMPLETE = "incomplete"  # a part is missing or broke, or a theorem it uses is not verified
+FOLDER = Path("_build", "ledger")
+ESTABLISHED = {Status.VERIFIED, Status.ASSUMING}
 
 
 class LedgerError(ValueError):
@@ -74,65 +63,64 @@ def closure(names: Iterable[str]) -> list[str]:
     return order(uses)
 
 
-def statuses(records: Mapping[str, Record]) -> dict[str, Status]:
-    """The status of each theorem, from all records together."""
-    found: dict[str, Status] = {}
-    for name in order({name: record["uses"] for name, record in records.items()}):
-        record = records[name]
-        used = {found[other] for other in record["uses"]}
-        if record["fingerprint"] != rests_on(name):
-            found[name] = Status.STALE
-        elif failures(record):
-            found[name] = Status.REFUTED
-        elif record["missing"] or not used <= {Status.VERIFIED, Status.ASSUMING}:
-            found[name] = Status.INCOMPLETE
-        elif record["assumes"] or Status.ASSUMING in used:
-            found[name] = Status.ASSUMING
+def statuses(found: Mapping[str, Verification]) -> dict[str, Status]:
+    """The status of each theorem, from all verifications together."""
+    known: dict[str, Status] = {}
+    for name in order({name: verification.uses for name, verification in found.items()}):
+        verification = found[name]
+        used = {known[other] for other in verification.uses}
+        if outrun(verification):
+            known[name] = Status.STALE
+        elif verification.failures:
+            known[name] = Status.REFUTED
+        elif partial(verification):
+            known[name] = Status.STALE
+        elif verification.missing or not used <= ESTABLISHED:
+            known[name] = Status.INCOMPLETE
+        elif verification.assumes or Status.ASSUMING in used:
+            known[name] = Status.ASSUMING
         else:
-            found[name] = Status.VERIFIED
-    return found
+            known[name] = Status.VERIFIED
+    return known
 
 
-def ledger(records: Mapping[str, Record]) -> Record:
-    """All records in one, with statuses, in order."""
-    found = statuses(records)
-    return {"schema": SCHEMA, "theorems": [records[name] | {"status": str(found[name])} for name in found]}
+def outrun(verification: Verification) -> bool:
+    """Whether the code that it rests on has changed since."""
+    return verification.fingerprint != rests_on(verification.name)
 
 
-def verified(names: Iterable[str], jobs: int, cases: int, first_failure: bool) -> Iterator[tuple[str, Record]]:
-    """The records of theorems, each as soon as those before it are there."""
-    for variable in THREADS:
-        os.environ.setdefault(variable, "1")  # the processes share the cores
-    if jobs == 1:
-        yield from ((name, _verify(name, cases, first_failure)) for name in names)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        running = {name: pool.submit(_verify, name, cases, first_failure) for name in names}
-        yield from ((name, future.result()) for name, future in running.items())
+def partial(verification: Verification) -> bool:
+    """Whether it is on fewer cases than all."""
+    return verification.measurement is not None and verification.measurement.cases < CASES
 
 
-def _verify(name: str, cases: int, first_failure: bool) -> Record:
-    return verify(theorems.theorem(name), cases, first_failure)
+def ledger(found: Mapping[str, Verification]) -> Ledger:
+    """All verifications in one, with statuses, in order."""
+    judged = tuple(Judged(**dict(found[name]), status=status) for name, status in statuses(found).items())
+    return Ledger(schema=1, theorems=judged)
 
 
-def text(value: Record) -> str:
-    return json.dumps(value, indent=1) + "\n"
-
-
-def fresh(records: Path, name: str) -> Record | None:
-    """The record of a theorem if there is one that its code has not outrun."""
-    path = records / f"{name}.json"
+def kept(folder: Path, name: str) -> Verification | None:
+    """The stored verification of a theorem, if there is one, on all cases, and its code has not changed since."""
+    path = folder / f"{name}.json"
     if not path.exists():
         return None
-    record: Record = json.loads(path.read_text(encoding="utf-8"))
-    return record if record["fingerprint"] == rests_on(name) else None
+    try:
+        found = read(path, VERIFICATION)
+    except FileError as error:
+        print(f"{error}; {name} is verified again", flush=True)
+        return None
+    return None if outrun(found) or partial(found) else found
 
 
-def describe(record: Record) -> str:
+def describe(theorem: Judged) -> str:
     """One line of the report on a theorem, and one for each defect."""
-    margin = f"margin {record['measurement']['margin']:.2g}" if "measurement" in record else ""
-    line = f"{record['name']:<26} {record['kind']:<18} {record['status']:<27} {margin:<16} {record['seconds']:5.1f} s"
-    defects = [*record["missing"], *failures(record)]
+    measured = theorem.measurement
+    margin = f"margin {measured.margin:.2g}" if measured else ""
+    line = f"{theorem.name:<26} {theorem.kind:<18} {theorem.status:<27} {margin:<16} {theorem.seconds:5.1f} s"
+    defects = [*theorem.missing, *theorem.failures]
+    if measured and partial(theorem):
+        defects.append(f"only {measured.cases} of {CASES} cases were measured")
     return "\n".join([line, *(f"    {defect}" for defect in defects)])
 
 
@@ -146,37 +134,42 @@ def show_case(name: str, index: int) -> None:
 
 
 def arguments(given: list[str] | None) -> argparse.Namespace:
+    """What is asked for. Beside it, `stored` says whether it is on all cases, `whole` whether of all theorems too."""
     parser = argparse.ArgumentParser(prog="python -m companion.ledger", description="Verify the theorems.")
     parser.add_argument("names", nargs="*", help="theorems to verify, with what they use (default: all)")
-    parser.add_argument("--records", type=Path, default=RECORDS, help="folder of the records (default: %(default)s)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="of what is found (default: %(default)s)")
     parser.add_argument("--cases", type=int, default=CASES, help="cases a theorem (default: %(default)s)")
     parser.add_argument("--case", type=int, help="only print this case of the one theorem named")
-    parser.add_argument("--reuse", action="store_true", help="keep records whose code has not changed")
+    parser.add_argument("--reuse", action="store_true", help="keep what was found with the same code")
     parser.add_argument("--alone", action="store_true", help="without what the theorems use; write, do not judge")
     parser.add_argument("--first-failure", action="store_true", help="stop each theorem at its first failing part")
     options = parser.parse_args(given)
-    check.integer("--jobs", options.jobs, least=1)
     check.integer("--cases", options.cases, least=1)
     if options.case is not None and len(options.names) != 1:
         raise ValueError(f"--case must be used with the name of one theorem, got {options.names}")
+    options.stored = options.cases == CASES and not options.first_failure
+    if options.alone and not options.stored:
+        raise ValueError(f"--alone only writes files: it must be used on {CASES} cases and without --first-failure")
     options.names = options.names or list(theorems.names())
     if not options.alone:
         options.names = closure(options.names)
+    options.whole = options.stored and set(options.names) == set(theorems.names())
     return options
 
 
-def run(options: argparse.Namespace) -> dict[str, Record]:
-    """Records of all theorems named, each written as soon as it is there."""
-    found = {name: fresh(options.records, name) if options.reuse else None for name in options.names}
-    records = {name: record for name, record in found.items() if record is not None}
-    missing = [name for name in options.names if name not in records]
-    checked = verified(missing, options.jobs, options.cases, options.first_failure)
-    for done, (name, record) in enumerate(checked, start=1):
-        write(options.records / f"{name}.json", text(record))
-        print(f"[{done}/{len(missing)}] {name}: {record['seconds']:.1f} s", flush=True)
-        records[name] = record
-    return records
+def run(options: argparse.Namespace) -> dict[str, Verification]:
+    """Verifications of all theorems named, each stored as soon as it is there if it is on all cases."""
+    found: dict[str, Verification] = {}
+    for name in options.names if options.reuse else ():
+        if verification := kept(options.folder, name):
+            found[name] = verification
+    missing = [name for name in options.names if name not in found]
+    for done, name in enumerate(missing, start=1):
+        found[name] = verify(theorems.theorem(name), options.cases, options.first_failure)
+        if options.stored:
+            write(options.folder / f"{name}.json", text(found[name]))
+        print(f"[{done}/{len(missing)}] {name}: {found[name].seconds:.1f} s", flush=True)
+    return found
 
 
 def main(given: list[str] | None = None) -> int:
@@ -188,14 +181,17 @@ def main(given: list[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    records = run(options)
+    found = run(options)
     if options.alone:
         return 0
-    book = ledger(records)
-    write(options.records.with_suffix(".json"), text(book))
-    for record in book["theorems"]:
-        print(describe(record))
-    return 0 if {record["status"] for record in book["theorems"]} <= {Status.VERIFIED, Status.ASSUMING} else 1
+    book, path = ledger(found), options.folder.with_suffix(".json")
+    if options.whole:
+        write(path, text(book))
+    for theorem in book.theorems:
+        print(describe(theorem))
+    if not options.whole:
+        print(f"{path} is as it was: only a run of all theorems on {CASES} cases each writes it")
+    return 0 if {theorem.status for theorem in book.theorems} <= ESTABLISHED else 1
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ is, and the site takes its place only when it is complete.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import yaml
 
+from companion.running import structured
+from companion.verification import verification
 from pipeline.environment import ENVIRONMENT
 
 BUILD = Path("_build")
@@ -43,9 +44,12 @@ def stage(names: list[str]) -> None:
 def with_theorems(contents: str) -> str:
     """The table of contents with the theorems' pages, in the ledger's order, below that of their graph."""
     toc = yaml.safe_load(contents)
-    theorems = json.loads(LEDGER.read_text(encoding="utf-8"))["theorems"]
+    try:
+        theorems = structured.read(LEDGER, verification.LEDGER).theorems
+    except structured.FileError as error:
+        raise SystemExit(str(error)) from None
     [graph] = [chapter for part in toc["parts"] for chapter in part["chapters"] if chapter["file"] == "theorems/index"]
-    graph["sections"] = [{"file": f"theorems/{theorem['name']}"} for theorem in theorems]
+    graph["sections"] = [{"file": f"theorems/{theorem.name}"} for theorem in theorems]
     return yaml.safe_dump(toc, sort_keys=False)
 
 

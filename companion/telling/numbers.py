@@ -1,11 +1,11 @@
 """How numbers are written in prose and tables."""
 
-LARGEST = 1e300  # records write what is infinite as the largest number
+LARGEST = 1e300  # files write what is infinite as the largest number
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float | None) -> str:
-    """Two digits, with a power of ten where that is shorter: 0.031, 3.1·10⁻¹³, ∞; records write NaN as None."""
+    """Two digits, with a power of ten where that is shorter: 0.031, 3.1·10⁻¹³, ∞. None stands for NaN."""
     if value is None:
         return "undefined"
     if abs(value) >= LARGEST:

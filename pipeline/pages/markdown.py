@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from companion.ledger import Status
 from companion.verification.theorem import Theorem
+from companion.verification.verification import Status
 
 GLYPHS = {Status.VERIFIED: "✓", Status.ASSUMING: "†"}  # of what a site may show: a build with any other status fails
 STYLES = {Status.VERIFIED: "verified", Status.ASSUMING: "assuming"}

@@ -38,15 +38,16 @@ TRUST = """Every check on these pages also trusts what it runs on:
 
 def counts(entries: Entries) -> str:
     """How many theorems have which status, and how much was tried: for the front page."""
-    records = [entry.record for entry in entries.values()]
+    verifications = [entry.verification for entry in entries.values()]
     states = [entry.status for entry in entries.values()]
     by_status = [f"{states.count(status)} {status.value}" for status in GLYPHS if status in states]
-    depths = [depth for record in records for depth in record["derivation"]["depths"]]
-    falsifiers = [falsifier for record in records for falsifier in record["falsifiers"]]
-    rejected = sum(falsifier["rejected"] for falsifier in falsifiers)
-    cases, passing = (sum(record["measurement"][key] for record in records) for key in ("cases", "passing"))
+    depths = [depth for verification in verifications for depth in verification.derivation.depths]
+    falsifiers = [falsifier for verification in verifications for falsifier in verification.falsifiers]
+    rejected = sum(falsifier.rejected for falsifier in falsifiers)
+    cases = sum(verification.measurement.cases for verification in verifications)
+    passing = sum(verification.measurement.passing for verification in verifications)
     allowed = " (the others are in the share that an empirical statement leaves)" * (passing < cases)
-    residuals, zeros = (sum(d["residuals"] for d in found) for found in (depths, [d for d in depths if d["holds"]]))
+    residuals, zeros = (sum(d.residuals for d in found) for found in (depths, [d for d in depths if d.holds]))
     return (
         f"**{len(entries)} {{doc}}`theorems </theorems/index>`: {listed(by_status)}.**"
         f" {passing:,} of {cases:,} measurements pass{allowed}, {rejected:,} of {len(falsifiers):,}"

@@ -1,15 +1,15 @@
-"""The page of a theorem: what it says, its proof, and everything that was done to check it, from its record."""
+"""The page of a theorem: what it says, its proof, and everything that was done to check it, from the ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
-from companion.ledger import Status
 from companion.telling.numbers import number
 from companion.verification.theorem import BOUNDS, Kind, Theorem
-from companion.verification.verify import Record
+from companion.verification.verification import Certified, Derived, Falsified, Judged, Ledger, Measured, Status
 from pipeline.pages.markdown import badge, directive, item, line, link, listed, table
 from pipeline.pages.strips import Row, strips
 
@@ -23,19 +23,35 @@ QUANTITIES = {
 }
 
 
+class Established(Judged):
+    """What the ledger holds of a theorem that is verified: a site shows no others. Every part is there."""
+
+    measurement: Measured
+    derivation: Derived
+    falsifiers: tuple[Falsified, ...]
+    certificates: tuple[Certified, ...]
+    status: Literal[Status.VERIFIED, Status.ASSUMING]
+
+
+class Site(Ledger):
+    """The ledger of a site."""
+
+    theorems: tuple[Established, ...]
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A theorem, its record in the ledger, the theorems it uses and that use it, and the chapters that state it."""
+    """A theorem, its verification, the theorems it uses and that use it, and the chapters that state it."""
 
     theorem: Theorem
-    record: Record
+    verification: Established
     uses: Sequence[Theorem] = ()
     used_by: Sequence[Theorem] = ()
     chapters: Sequence[str] = ()
 
     @property
     def status(self) -> Status:
-        return Status(self.record["status"])
+        return self.verification.status
 
     @property
     def title(self) -> str:
@@ -53,12 +69,12 @@ def page(entry: Entry) -> str:
         proof(entry.theorem),
         connections(entry),
         "## Derivation",
-        *derivation(entry.record["derivation"]),
+        *derivation(entry.verification.derivation),
         "## Measurement",
         *measurement(entry),
         "## Falsifiers",
         *falsifiers(entry),
-        *certificates(entry.record["certificates"]),
+        *certificates(entry.verification.certificates),
         "## Boundary",
         "\n".join(f"- **{item}.** {line(content)}" for item, content in text.boundary.items()),
         "## Source",
@@ -100,27 +116,25 @@ def connections(entry: Entry) -> str:
     return "\n".join(f"- **{name}** {listed(found)}" for name, found in parts.items() if found)
 
 
-def derivation(record: Record) -> Iterator[str]:
-    depths = record["depths"]
+def derivation(derived: Derived) -> Iterator[str]:
+    depths = derived.depths
     yield (
-        f"sympy reduces {sum(d['residuals'] for d in depths)} residuals to exactly 0, at the depths below. The steps"
-        " are those at " + ("the symbol $L$." if record["shown"] == "L" else f"$L = {record['shown']}$.")
+        f"sympy reduces {sum(d.residuals for d in depths)} residuals to exactly 0, at the depths below. The steps"
+        " are those at " + ("the symbol $L$." if derived.shown == "L" else f"$L = {derived.shown}$.")
     )
-    yield table(
-        ["depth $L$", *(f"${d['depth']}$" for d in depths)], [["residuals", *(str(d["residuals"]) for d in depths)]]
-    )
-    for step in record["steps"]:
-        yield item(f"**{step['name']}.** {step['reason']}\n\n$$\n{step['equation']}\n$$")
+    yield table(["depth $L$", *(f"${d.depth}$" for d in depths)], [["residuals", *(str(d.residuals) for d in depths)]])
+    for step in derived.steps:
+        yield item(f"**{step.name}.** {step.reason}\n\n$$\n{step.equation}\n$$")
 
 
 def measurement(entry: Entry) -> Iterator[str]:
-    kind, record = entry.theorem.kind, entry.record["measurement"]
-    worst, quantity = record["worst"], QUANTITIES[kind]
-    share = f" ({entry.record['share']:.0%} must)" if kind is Kind.EMPIRICAL else ""
+    kind, measured = entry.theorem.kind, entry.verification.measurement
+    worst, quantity = measured.worst, QUANTITIES[kind]
+    share = f" ({entry.verification.share:.0%} must)" if kind is Kind.EMPIRICAL else ""
     yield (
-        f"{record['passing']} of {record['cases']} cases pass{share}."
-        f" The {'ratio ' * (kind in BOUNDS)}{quantity} is at most {number(worst['discrepancy'])};"
-        f" up to {number(entry.record['limit'])} passes. {strength(entry)}"
+        f"{measured.passing} of {measured.cases} cases pass{share}."
+        f" The {'ratio ' * (kind in BOUNDS)}{quantity} is at most {number(worst.discrepancy)};"
+        f" up to {number(entry.verification.limit)} passes. {strength(entry)}"
     )
     room = ["bound / measured: median", "smallest"] if kind in BOUNDS else []
     yield table(
@@ -128,33 +142,39 @@ def measurement(entry: Entry) -> Iterator[str]:
         (
             [f"${depth}$", str(len(values)), number(median(values)), number(max(values))]
             + [number(statistic(tightness)) for statistic in (median, min) if tightness]
-            for depth, values, tightness in by_depth(record)
+            for depth, values, tightness in by_depth(measured)
         ),
     )
-    yield f"The worst case, number {worst['index']}, and the command that prints it:"
-    yield f"```python\n{worst['case']}\n```"
-    yield f"```bash\npython -m companion.ledger {entry.theorem.name} --case {worst['index']}\n```"
+    yield f"The worst case, number {worst.index}, and the command that prints it:"
+    yield f"```python\n{worst.case}\n```"
+    yield f"```bash\npython -m companion.ledger {entry.theorem.name} --case {worst.index}\n```"
 
 
-def by_depth(record: Record) -> Iterator[tuple[int, list[float], list[float]]]:
-    """Each depth, with the discrepancies of its cases and, for a bound, its tightness."""
-    for depth in sorted(set(record["depths"])):
-        at = [k for k, other in enumerate(record["depths"]) if other == depth]
-        yield depth, *([record[key][k] for k in at if record[key]] for key in ("discrepancies", "tightness"))
+def by_depth(measured: Measured) -> Iterator[tuple[int, list[float], list[float]]]:
+    """Each depth, with the discrepancies of its cases and, for a bound, its tightness where that is defined."""
+    for depth in sorted(set(measured.depths)):
+        at = [k for k, other in enumerate(measured.depths) if other == depth]
+        room = defined(measured.tightness[k] for k in at if measured.tightness)
+        yield depth, [measured.discrepancies[k] for k in at], room
+
+
+def defined(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def strength(entry: Entry) -> str:
     """How far from failing the check is: the tightness of a bound, else the margin."""
-    record = entry.record["measurement"]
+    measured = entry.verification.measurement
     if entry.theorem.kind not in BOUNDS:
-        return f"Margin {number(record['margin'])}."
-    found = record["tightness"]
+        return f"Margin {number(measured.margin)}."
+    found = defined(measured.tightness)
     return f"Bound / measured: median {number(median(found))}, from {number(min(found))} to {number(max(found))}."
 
 
 def falsifiers(entry: Entry) -> Iterator[str]:
-    record, quantity, limit = entry.record, QUANTITIES[entry.theorem.kind], entry.record["limit"]
-    tried = {f"F{k}": falsifier for k, falsifier in enumerate(record["falsifiers"], start=1)}
+    verification, quantity = entry.verification, QUANTITIES[entry.theorem.kind]
+    limit, check = verification.limit, verification.measurement
+    tried = {f"F{k}": falsifier for k, falsifier in enumerate(verification.falsifiers, start=1)}
     yield (
         "The same check on wrong variants of the theorem, each with one hypothesis broken or one formula altered: it"
         " must reject them."
@@ -162,40 +182,40 @@ def falsifiers(entry: Entry) -> Iterator[str]:
     yield table(
         ["", "broken", "how", "rejected"],
         (
-            [name, broken(entry.theorem, falsifier["breaks"]), falsifier["change"], rejected(falsifier)]
+            [name, broken(entry.theorem, falsifier.breaks), falsifier.change, rejected(falsifier)]
             for name, falsifier in tried.items()
         ),
     )
-    check = record["measurement"]
-    rows = [Row(f"Check: {check['passing']} of {check['cases']} pass", check["discrepancies"], "check")]
-    rows += [Row(f"{name}: {rejected(f)} rejected", f["discrepancies"], "falsifier") for name, f in tried.items()]
+    rows = [Row(f"Check: {check.passing} of {check.cases} pass", check.discrepancies, "check")]
+    rows += [Row(f"{name}: {rejected(f)} rejected", f.discrepancies, "falsifier") for name, f in tried.items()]
     ranges = [
         f"{row.label}, {quantity} {number(min(row.discrepancies))} to {number(max(row.discrepancies))}" for row in rows
     ]
-    rejections, cases = (sum(falsifier[key] for falsifier in tried.values()) for key in ("rejections", "cases"))
+    rejections = sum(falsifier.rejections for falsifier in tried.values())
+    cases = sum(falsifier.cases for falsifier in tried.values())
     yield strips(
         rows,
         limit,
         quantity,
         f"Dots on a logarithmic axis with a line at {number(limit)}. {'; '.join(ranges)}.",
-        f"One dot a case. What is left of the line, at {number(limit)}, passes: {check['passing']} of the check's"
-        f" {check['cases']} cases. What is right of it is rejected: {rejections} of the falsifiers' {cases} cases.",
+        f"One dot a case. What is left of the line, at {number(limit)}, passes: {check.passing} of the check's"
+        f" {check.cases} cases. What is right of it is rejected: {rejections} of the falsifiers' {cases} cases.",
     )
 
 
-def broken(theorem: Theorem, breaks: int | str) -> str:
-    return "the formula" if breaks == "formula" else f"hypothesis {breaks}, {theorem.text.hypotheses[int(breaks)]}"
+def broken(theorem: Theorem, breaks: int | Literal["formula"]) -> str:
+    return "the formula" if breaks == "formula" else f"hypothesis {breaks}, {theorem.text.hypotheses[breaks]}"
 
 
-def rejected(falsifier: Record) -> str:
-    return f"{falsifier['rejections']} of {falsifier['cases']}"
+def rejected(falsifier: Falsified) -> str:
+    return f"{falsifier.rejections} of {falsifier.cases}"
 
 
-def certificates(records: Sequence[Record]) -> Iterator[str]:
-    if records:
+def certificates(found: Sequence[Certified]) -> Iterator[str]:
+    if found:
         yield "## Certificates"
         yield "Single instances, with the digits to which they agree or are enclosed."
         yield table(
             ["depth $L$", "digits", "claim", "method"],
-            ([f"${r['depth']}$", f"{r['digits']:.0f}", r["claim"], r["method"]] for r in records),
+            ([f"${one.depth}$", f"{one.digits:.0f}", one.claim, one.method] for one in found),
         )

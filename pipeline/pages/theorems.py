@@ -5,34 +5,36 @@ Writes ``_build/theorems``: a page for each theorem, the pages that stand for al
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
+from companion.running import structured
 from companion.theorems import theorem
 from pipeline.notebooks import Notebook, outputs, read, write_text
 from pipeline.pages.abstract import told
 from pipeline.pages.overview import assumptions, claims, counts, index
-from pipeline.pages.theorem import Entry, page, proof, quoted
+from pipeline.pages.theorem import Entry, Site, page, proof, quoted
 
 BUILD = Path("_build")
 LEDGER, PAGES = BUILD / "ledger.json", BUILD / "theorems"
 
 
 def entries(chapters: Mapping[str, Notebook]) -> dict[str, Entry]:
-    """The theorems in the ledger's order, each with its surroundings."""
-    records = json.loads(LEDGER.read_text(encoding="utf-8"))["theorems"]
+    """The theorems in the ledger's order, each with its surroundings. FileError if the ledger has an unverified one."""
+    verifications = structured.read(LEDGER, TypeAdapter(Site)).theorems
     quoting = {chapter: set(shown(notebook)) for chapter, notebook in chapters.items()}
     return {
-        record["name"]: Entry(
-            theorem(record["name"]),
-            record,
-            [theorem(used) for used in record["uses"]],
-            [theorem(other["name"]) for other in records if record["name"] in other["uses"]],
-            [chapter for chapter, names in quoting.items() if record["name"] in names],
+        verification.name: Entry(
+            theorem(verification.name),
+            verification,
+            [theorem(used) for used in verification.uses],
+            [theorem(other.name) for other in verifications if verification.name in other.uses],
+            [chapter for chapter, names in quoting.items() if verification.name in names],
         )
-        for record in records
+        for verification in verifications
     }
 
 
@@ -45,7 +47,10 @@ def shown(notebook: Notebook) -> Iterator[str]:
 
 def main(chapters: Sequence[str]) -> None:
     notebooks = {name: read(BUILD / "executed" / f"{name}.ipynb") for name in chapters}
-    found = entries(notebooks)
+    try:
+        found = entries(notebooks)
+    except structured.FileError as error:
+        raise SystemExit(str(error)) from None
     for name, entry in found.items():
         write_text(PAGES / f"{name}.md", page(entry))
         write_text(PAGES / "quoted" / f"{name}.statement.md", quoted(entry))

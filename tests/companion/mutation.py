@@ -40,12 +40,12 @@ def defects(theorem: str) -> list[str]:
     for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
         del sys.modules[name]
     try:
-        verification = importlib.import_module("companion.verification.verify")
+        checks = importlib.import_module("companion.verification.verify")
         found = importlib.import_module("companion.theorems").theorem(theorem)
     except Exception as error:
         return [f"not imported: {error}"]
-    record = verification.verify(found, first_failure=True)
-    return [*record["missing"], *verification.failures(record)]
+    verification = checks.verify(found, first_failure=True)
+    return [*verification.missing, *verification.failures]
 
 
 def tried(theorem: str) -> list[list[str]]:

@@ -1,6 +1,5 @@
-"""The ledger derives each theorem's status from records, and says no where it must."""
+"""The ledger derives each theorem's status from what was found, and says no where it must."""
 
-import copy
 import json
 from dataclasses import replace
 from functools import partial
@@ -11,60 +10,94 @@ import pytest
 import sympy as sp
 
 from companion import ledger, theorems
-from companion.ledger import LedgerError, Status, closure, order, statuses
+from companion.ledger import LedgerError, closure, order, statuses
+from companion.running.structured import FileError, read, text
 from companion.theorems import magnification
 from companion.verification.ensemble import Case
 from companion.verification.symbolic import Derivation
-from companion.verification.theorem import Assumption, Certificate, Falsifier, Kind, Measurement, Theorem
-from companion.verification.verify import Record, failures, verify
+from companion.verification.theorem import Certificate, Falsifier, Kind, Measurement, Theorem
+from companion.verification.verification import LEDGER, VERIFICATION, Assumed, Measured, Status, Verification
+from companion.verification.verify import verify
 
 THEOREM = magnification.THEOREM
-FAITH = Assumption("faith", "It is so.", "No run is infinite.")
+FAITH = Assumed(name="faith", statement="It is so.", reason="No run is infinite.")
 
 
 @pytest.fixture(scope="module")
-def record() -> Record:
+def verification() -> Verification:
     return verify(THEOREM, cases=12)
+
+
+def measured(verification: Verification) -> Measured:
+    assert verification.measurement is not None
+    return verification.measurement
 
 
 def with_measure(measure: object) -> Theorem:
     return replace(THEOREM, measure=measure)
 
 
-def test_record_tells_what_was_done(record: Record) -> None:
-    assert failures(record) == []
-    assert record["missing"] == []
-    assert record["measurement"]["cases"] == len(record["measurement"]["discrepancies"]) == 12
-    assert record["measurement"]["depths"] == [1, 2, 3, 4, 5, 6] * 2
-    assert record["measurement"]["margin"] == pytest.approx(
-        THEOREM.tolerance / max(record["measurement"]["discrepancies"]), rel=1e-3
-    )
-    assert [d["depth"] for d in record["derivation"]["depths"]] == ["L", "1", "2", "3", "4", "5", "6"]
-    assert all(falsifier["rejections"] == falsifier["cases"] == 12 for falsifier in record["falsifiers"])
+def test_verification_tells_what_was_done(verification: Verification) -> None:
+    check = measured(verification)
+    assert verification.failures == []
+    assert verification.missing == ()
+    assert check.cases == len(check.discrepancies) == 12
+    assert check.depths == (1, 2, 3, 4, 5, 6) * 2
+    assert check.margin == pytest.approx(THEOREM.tolerance / max(check.discrepancies), rel=1e-3)
+    assert verification.derivation is not None
+    assert [d.depth for d in verification.derivation.depths] == ["L", "1", "2", "3", "4", "5", "6"]
+    assert verification.falsifiers
+    assert all(falsifier.rejections == falsifier.cases == 12 for falsifier in verification.falsifiers)
 
 
-def test_worst_case_is_reproducible(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
-    worst = record["measurement"]["worst"]
-    assert ledger.main(["magnification", "--case", str(worst["index"])]) == 0
+def test_worst_case_is_reproducible(verification: Verification, capsys: pytest.CaptureFixture[str]) -> None:
+    worst = measured(verification).worst
+    assert ledger.main(["magnification", "--case", str(worst.index)]) == 0
     printed = capsys.readouterr().out
-    assert worst["case"] in printed
-    assert f"discrepancy {worst['discrepancy']:.3g}" in printed
+    assert worst.case in printed
+    assert f"discrepancy {worst.discrepancy:.3g}" in printed
 
 
-def test_two_runs_give_one_record(record: Record) -> None:
+def test_two_runs_find_the_same(verification: Verification) -> None:
     again = verify(THEOREM, cases=12)
-    assert {**again, "seconds": 0} == {**record, "seconds": 0}
+    assert again.model_copy(update={"seconds": 0}) == verification.model_copy(update={"seconds": 0})
+
+
+def test_what_was_found_is_read_as_it_was_written(verification: Verification, tmp_path: Path) -> None:
+    path = tmp_path / "magnification.json"
+    path.write_text(text(verification))
+    assert read(path, VERIFICATION) == verification
+    assert text(read(path, VERIFICATION)) == path.read_text()
+    assert list(json.loads(path.read_text())) == list(Verification.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        (b"", "Invalid JSON"),
+        (b"\xff", "Invalid JSON"),
+        (b"[]", "Input should be an object"),
+        (b'{"name": 1}', "name: Input should be a valid string"),
+    ],
+)
+def test_what_cannot_be_read_is_named(content: bytes | None, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "magnification.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(FileError, match=rf"magnification\.json cannot be read: {reason}"):
+        read(path, VERIFICATION)
 
 
 def test_wrong_measurement_is_refuted() -> None:
     found = verify(with_measure(partial(magnification.measure, exponent=0.5001)), cases=6)
-    assert any("measurement" in failure for failure in failures(found))
+    assert any("measurement" in failure for failure in found.failures)
     assert statuses({"magnification": found})["magnification"] is Status.REFUTED
 
 
 def test_passing_falsifier_is_refuted() -> None:
     found = verify(replace(THEOREM, falsifiers=(Falsifier("formula", "nothing", THEOREM.measure),)), cases=6)
-    assert failures(found) == ["passing falsifier: nothing"]
+    assert found.failures == ["passing falsifier: nothing"]
     assert statuses({"magnification": found})["magnification"] is Status.REFUTED
 
 
@@ -74,13 +107,13 @@ def test_falsifier_must_be_rejected_in_its_share() -> None:
 
     rare = Falsifier("formula", "rare", in_a_third)
     for falsifier, rejected in ((rare, False), (replace(rare, share=0.3), True)):
-        found = verify(replace(THEOREM, falsifiers=(falsifier,)), cases=12)["falsifiers"][0]
-        assert (found["rejections"], found["rejected"]) == (4, rejected)
+        [found] = verify(replace(THEOREM, falsifiers=(falsifier,)), cases=12).falsifiers or ()
+        assert (found.rejections, found.rejected) == (4, rejected)
 
 
 def test_nonzero_residual_is_refuted() -> None:
     found = verify(replace(THEOREM, derive=lambda depth: Derivation((), (sp.Symbol("rest"),))), cases=1)
-    assert len(failures(found)) == len(THEOREM.depths)
+    assert len(found.failures) == len(THEOREM.depths)
 
 
 def test_certificate_needs_its_digits() -> None:
@@ -88,7 +121,7 @@ def test_certificate_needs_its_digits() -> None:
         return (Certificate("by hand", "equal", 39.9 if depth == 3 else 50.0),)
 
     found = verify(replace(THEOREM, certify=certify), cases=1)
-    assert failures(found) == ["certificate at depth 3: 39.9 digits of 40"]
+    assert found.failures == ["certificate at depth 3: 39.9 digits of 40"]
 
 
 def test_broken_part_is_incomplete() -> None:
@@ -96,22 +129,23 @@ def test_broken_part_is_incomplete() -> None:
         raise ArithmeticError("no digits left")
 
     found = verify(with_measure(broken), cases=1)
-    assert found["missing"] == ["the measurement raised ArithmeticError: no digits left"]
+    assert found.missing == ("the measurement raised ArithmeticError: no digits left",)
+    assert "measurement" not in json.loads(text(found))
     assert statuses({"magnification": found})["magnification"] is Status.INCOMPLETE
 
 
 def test_first_failure_stops() -> None:
     found = verify(with_measure(partial(magnification.measure, exponent=0.6)), cases=6, first_failure=True)
-    assert found["measurement"]["cases"] == 1
-    assert failures(found)
-    assert "derivation" not in found
+    assert measured(found).cases == 1
+    assert found.failures
+    assert "derivation" not in json.loads(text(found))
 
 
 def test_nan_is_written_as_null() -> None:
     found = verify(with_measure(lambda case: Measurement(np.nan, 1.0)), cases=1)
-    assert found["measurement"]["worst"]["measured"] is None
-    assert "NaN" not in json.dumps(found)
-    assert failures(found)
+    assert json.loads(text(found))["measurement"]["worst"]["measured"] is None
+    assert "NaN" not in text(found)
+    assert found.failures
 
 
 def test_empirical_statement_needs_its_share() -> None:
@@ -120,22 +154,23 @@ def test_empirical_statement_needs_its_share() -> None:
 
     for share, passes in ((0.8, True), (0.9, False)):
         theorem = replace(THEOREM, kind=Kind.EMPIRICAL, tolerance=0.0, measure=mostly, share=share)
-        assert verify(theorem, cases=12)["measurement"]["passes"] is passes
+        assert measured(verify(theorem, cases=12)).passes is passes
 
 
-def records_of(record: Record, uses: dict[str, list[str]], **changes: dict) -> dict[str, Record]:
-    made = {name: {**copy.deepcopy(record), "name": name, "uses": used} for name, used in uses.items()}
-    for name, change in changes.items():
-        made[name].update(change)
-    return made
+def chained(verification: Verification, **changes: dict) -> dict[str, Verification]:
+    """Three theorems of which each uses the one before, all found alike but for the changes."""
+    uses = {"a": (), "b": ("a",), "c": ("b",)}
+    return {
+        name: verification.model_copy(update={"name": name, "uses": used, **changes.get(name, {})})
+        for name, used in uses.items()
+    }
 
 
 @pytest.fixture
-def same_code(monkeypatch: pytest.MonkeyPatch, record: Record) -> None:
-    monkeypatch.setattr(ledger, "rests_on", lambda name: record["fingerprint"])
-
-
-CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
+def same_code(monkeypatch: pytest.MonkeyPatch, verification: Verification) -> None:
+    """The code has not changed, and the cases are all that there are."""
+    monkeypatch.setattr(ledger, "rests_on", lambda name: verification.fingerprint)
+    monkeypatch.setattr(ledger, "CASES", measured(verification).cases)
 
 
 @pytest.mark.usefixtures("same_code")
@@ -143,20 +178,29 @@ CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
     ("change", "expected"),
     [
         ({}, (Status.VERIFIED, Status.VERIFIED, Status.VERIFIED)),
-        ({"assumes": [vars(FAITH)]}, (Status.ASSUMING, Status.ASSUMING, Status.ASSUMING)),
-        ({"missing": ["no falsifier"]}, (Status.INCOMPLETE, Status.INCOMPLETE, Status.INCOMPLETE)),
+        ({"assumes": (FAITH,)}, (Status.ASSUMING, Status.ASSUMING, Status.ASSUMING)),
+        ({"missing": ("no falsifier",)}, (Status.INCOMPLETE, Status.INCOMPLETE, Status.INCOMPLETE)),
         ({"fingerprint": "old"}, (Status.STALE, Status.INCOMPLETE, Status.INCOMPLETE)),
     ],
 )
-def test_status_is_inherited(record: Record, change: dict, expected: tuple) -> None:
-    assert tuple(statuses(records_of(record, CHAIN, a=change)).values()) == expected
+def test_status_is_inherited(verification: Verification, change: dict, expected: tuple) -> None:
+    assert tuple(statuses(chained(verification, a=change)).values()) == expected
 
 
 @pytest.mark.usefixtures("same_code")
-def test_refutation_leaves_what_rests_on_it_incomplete(record: Record) -> None:
-    refuted = copy.deepcopy(record["measurement"]) | {"passes": False}
-    found = statuses(records_of(record, CHAIN, b={"measurement": refuted}))
+def test_refutation_leaves_what_rests_on_it_incomplete(verification: Verification) -> None:
+    refuted = measured(verification).model_copy(update={"passes": False})
+    found = statuses(chained(verification, b={"measurement": refuted}))
     assert tuple(found.values()) == (Status.VERIFIED, Status.REFUTED, Status.INCOMPLETE)
+
+
+@pytest.mark.usefixtures("same_code")
+def test_fewer_cases_than_all_are_stale(verification: Verification) -> None:
+    fewer = measured(verification).model_copy(update={"cases": 11})
+    found = statuses(chained(verification, a={"measurement": fewer}))
+    assert tuple(found.values()) == (Status.STALE, Status.INCOMPLETE, Status.INCOMPLETE)
+    refuted = fewer.model_copy(update={"passes": False})  # in few cases as in many
+    assert statuses(chained(verification, a={"measurement": refuted}))["a"] is Status.REFUTED
 
 
 def test_order_puts_first_what_is_used() -> None:
@@ -180,37 +224,85 @@ def test_closure_of_every_theorem_is_in_order() -> None:
         assert set(theorems.theorem(name).uses) <= set(found[:place])
 
 
+BOOK, FOUND = Path("_build/ledger.json"), Path("_build/ledger/magnification.json")
+
+
 class TestCommand:
-    """`python -m companion.ledger`, on one theorem with few cases."""
+    """`python -m companion.ledger`, on one theorem, of which six cases are all."""
 
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(theorems, "names", lambda: ("magnification",))
+        monkeypatch.setattr(ledger, "CASES", 6)
+        quick = replace(THEOREM, derive=lambda depth: Derivation((), ()))
+        monkeypatch.setattr(magnification, "THEOREM", quick)
 
-    def test_writes_ledger_and_records(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert ledger.main(["--jobs", "1", "--cases", "6"]) == 0
-        book = json.loads(Path("_build/ledger.json").read_text())
-        assert [(t["name"], t["status"]) for t in book["theorems"]] == [("magnification", "verified")]
-        assert json.loads(Path("_build/ledger/magnification.json").read_text())["name"] == "magnification"
+    def test_writes_ledger_and_what_was_found(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert ledger.main([]) == 0
+        assert [(t.name, t.status) for t in read(BOOK, LEDGER).theorems] == [("magnification", Status.VERIFIED)]
+        assert read(FOUND, VERIFICATION).name == "magnification"
         assert "verified" in capsys.readouterr().out
         assert {path.name for path in Path("_build").rglob("*.*")} == {"ledger.json", "magnification.json"}
 
-    def test_reuses_records_whose_code_has_not_changed(
+    def test_reuses_what_was_found_with_the_same_code(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert ledger.main(["--jobs", "1", "--cases", "6"]) == 0
+        assert ledger.main([]) == 0
         capsys.readouterr()
-        assert ledger.main(["--jobs", "1", "--cases", "6", "--reuse"]) == 0
+        assert ledger.main(["--reuse"]) == 0
         assert "[1/1]" not in capsys.readouterr().out
         monkeypatch.setattr(ledger, "rests_on", lambda name: "changed")
-        assert ledger.main(["--jobs", "1", "--cases", "6", "--reuse"]) == 1
+        assert ledger.main(["--reuse"]) == 1
         assert "[1/1]" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("content", ["", "{}", "half"])
+    def test_what_cannot_be_reused_is_found_anew(self, content: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert ledger.main([]) == 0
+        whole = FOUND.read_text()
+        FOUND.write_text(whole[: len(whole) // 2] if content == "half" else content)
+        capsys.readouterr()
+        assert ledger.main(["--reuse"]) == 0
+        said = capsys.readouterr().out
+        assert f"{FOUND} cannot be read: " in said
+        assert "; magnification is verified again" in said
+        assert measured(read(FOUND, VERIFICATION)).cases == 6
+
+    @pytest.mark.parametrize("given", [["--cases", "5"], ["magnification", "--cases", "1"], ["--cases", "7"]])
+    def test_a_run_on_other_cases_writes_nothing(self, given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert ledger.main([]) == 0
+        before = {path: path.read_bytes() for path in (BOOK, FOUND)}
+        capsys.readouterr()
+        assert ledger.main(given) == (0 if "7" in given else 1)
+        said = capsys.readouterr().out
+        assert f"{BOOK} is as it was" in said
+        assert ("stale" in said) == (f"only {given[-1]} of 6 cases were measured" in said) == ("7" not in given)
+        assert {path: path.read_bytes() for path in (BOOK, FOUND)} == before
+
+    def test_a_run_that_stops_early_writes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(magnification, "THEOREM", with_measure(partial(magnification.measure, exponent=0.6)))
+        assert ledger.main(["--first-failure"]) == 1
+        assert not Path("_build").exists()
+
+    def test_a_run_of_some_theorems_leaves_the_ledger(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(theorems, "names", lambda: ("magnification", "perpendicular"))
+        assert ledger.main(["magnification"]) == 0
+        assert "verified" in capsys.readouterr().out
+        assert FOUND.exists()
+        assert not BOOK.exists()
+
+    def test_what_was_measured_on_few_cases_is_not_reused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert ledger.main([]) == 0
+        monkeypatch.setattr(ledger, "CASES", 8)
+        assert ledger.main(["--reuse"]) == 0
+        assert measured(read(FOUND, VERIFICATION)).cases == 8
 
     def test_exit_status_says_no(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         wrong = partial(magnification.measure, exponent=0.6)
         monkeypatch.setattr(magnification, "THEOREM", with_measure(wrong))
-        assert ledger.main(["--jobs", "1", "--cases", "6"]) == 1
+        assert ledger.main([]) == 1
         assert "refuted" in capsys.readouterr().out
 
     def test_unknown_name_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,7 +310,16 @@ class TestCommand:
         assert "name must be one of magnification, got 'nonsense'" in capsys.readouterr().err
         assert not Path("_build").exists()
 
-    @pytest.mark.parametrize("arguments", [["--cases", "0"], ["--jobs", "0"], ["--case", "-1"], ["--case", "1"]])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--cases", "0"],
+            ["--case", "-1"],
+            ["--case", "1"],
+            ["--alone", "--cases", "5"],
+            ["--alone", "--first-failure"],
+        ],
+    )
     def test_wrong_numbers_are_refused(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         assert ledger.main(arguments) == 2
         assert "must be" in capsys.readouterr().err

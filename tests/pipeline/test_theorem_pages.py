@@ -1,8 +1,7 @@
-"""The theorems' pages: each number comes from the record, and nothing that the record holds is left out."""
+"""The theorems' pages: each number comes from the ledger, and nothing that the ledger holds is left out."""
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from dataclasses import replace
@@ -13,24 +12,26 @@ from typing import Any
 import jsonschema
 import pytest
 from hypothesis import given, strategies as st
+from pydantic import ValidationError
 
-from companion import ledger
+from companion.running.structured import text as text_of
 from companion.telling.numbers import number
 from companion.theorems import magnification
 from companion.verification.theorem import Assumption, Certificate, Falsifier, Kind, Measurement, Theorem
-from companion.verification.verify import Record, verify
+from companion.verification.verification import Ledger
+from companion.verification.verify import verify
 from pipeline.pages import theorems
 from pipeline.pages.markdown import directive, listed, table
 from pipeline.pages.overview import assumptions, claims, counts, index
 from pipeline.pages.strips import Axis, Row, strips
-from pipeline.pages.theorem import Entry, page, proof, quoted
+from pipeline.pages.theorem import Entry, Established, page, proof, quoted
 
 SCHEMA = json.loads(files("companion").joinpath("ledger.schema.json").read_text("utf-8"))
 FAITH = Assumption("Faith", "It is so.", "No run is infinite.")
 
 
 def entry(theorem: Theorem, status: str = "verified", **surroundings: Any) -> Entry:
-    return Entry(theorem, {**verify(theorem, cases=6), "status": status}, **surroundings)
+    return Entry(theorem, Established(**dict(verify(theorem, cases=6)), status=status), **surroundings)
 
 
 def bound(case: Any, factor: float = 1.0) -> Measurement:
@@ -117,24 +118,24 @@ def test_dots_are_cases() -> None:
 
 
 def test_page_of_an_identity(identity: Entry) -> None:
-    text, record = page(identity), identity.record
+    text, found = page(identity), identity.verification
     title, *_ = text.splitlines()
     assert title == "# Magnification"
     assert "[✓ verified]{.status .verified} [identity]{.kind}" in text
     for part in (identity.theorem.text.statement, identity.theorem.text.proof, identity.theorem.text.source):
         assert part in text
     assert ":label: thm-magnification" in text
-    residuals = [depth["residuals"] for depth in record["derivation"]["depths"]]
+    residuals = [depth.residuals for depth in found.derivation.depths]
     assert f"sympy reduces {sum(residuals)} residuals to exactly 0" in text
     assert f"| residuals | {' | '.join(map(str, residuals))} |" in text
-    for step in record["derivation"]["steps"]:
-        assert f"1. **{step['name']}.** {step['reason']}" in text
-        assert step["equation"] in text
-    worst = record["measurement"]["worst"]
-    assert f"6 of 6 cases pass. The relative error is at most {number(worst['discrepancy'])}" in text
-    assert f"Margin {number(record['measurement']['margin'])}." in text
-    assert worst["case"] in text
-    assert f"python -m companion.ledger magnification --case {worst['index']}" in text
+    for step in found.derivation.steps:
+        assert f"1. **{step.name}.** {step.reason}" in text
+        assert step.equation in text
+    worst = found.measurement.worst
+    assert f"6 of 6 cases pass. The relative error is at most {number(worst.discrepancy)}" in text
+    assert f"Margin {number(found.measurement.margin)}." in text
+    assert worst.case in text
+    assert f"python -m companion.ledger magnification --case {worst.index}" in text
     assert r"| F1 | hypothesis 1, on the sphere | $\lVert u\rVert = 1.2$ | 6 of 6 |" in text
     assert "| F5 | the formula |" in text
     assert text.count('class="check"') == 6
@@ -169,8 +170,8 @@ def test_page_of_an_empirical_statement_says_what_share_must_pass(upper: Entry) 
 
 
 def test_page_tells_no_time_and_no_place(identity: Entry) -> None:
-    later = replace(identity, record={**identity.record, "seconds": 1234.5, "versions": {"python": "9.9"}})
-    assert page(later) == page(identity)
+    changed = identity.verification.model_copy(update={"seconds": 1234.5, "versions": {"python": "9.9"}})
+    assert page(replace(identity, verification=changed)) == page(identity)
     assert str(Path.cwd()) not in page(identity)
 
 
@@ -186,16 +187,17 @@ def test_counts_are_sums(identity: Entry, upper: Entry) -> None:
     text = counts({"magnification": identity, "other": upper})
     assert "**2 {doc}`theorems </theorems/index>`: 1 verified and 1 verified under assumptions.**" in text
     of_identity, of_bound = (
-        [depth["residuals"] for depth in entry.record["derivation"]["depths"]] for entry in (identity, upper)
+        [depth.residuals for depth in entry.verification.derivation.depths] for entry in (identity, upper)
     )
     total = sum(of_identity) + sum(of_bound)
     assert "12 of 12 measurements pass, 7 of 7 falsifiers are rejected, and" in text
     assert f"sympy reduces {total} of {total} residuals to 0" in text
-    broken = copy.deepcopy(identity.record)
+    broken = json.loads(text_of(identity.verification))
     broken["measurement"]["passing"] = 5
     broken["falsifiers"][0]["rejected"] = False
     broken["derivation"]["depths"][3]["holds"] = False
-    text = counts({"magnification": replace(identity, record=broken)})
+    changed = Established.model_validate_json(json.dumps(broken))
+    text = counts({"magnification": replace(identity, verification=changed)})
     assert "5 of 6 measurements pass (the others are in the share that an empirical statement leaves), 4 of 5" in text
     assert f"sympy reduces {sum(of_identity) - of_identity[3]} of {sum(of_identity)} residuals to 0" in text
 
@@ -238,7 +240,7 @@ def test_index_draws_every_theorem(identity: Entry) -> None:
 
 def test_chapters_are_known_by_what_they_show(identity: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "ledger.json"
-    path.write_text(json.dumps({"schema": 1, "theorems": [identity.record]}))
+    path.write_text(text_of(Ledger(schema=1, theorems=(identity.verification,))))
     monkeypatch.setattr(theorems, "LEDGER", path)
 
     def showing(**metadata: str) -> dict[str, Any]:
@@ -252,12 +254,31 @@ def test_chapters_are_known_by_what_they_show(identity: Entry, tmp_path: Path, m
     assert theorems.entries(chapters)["magnification"].chapters == ["one"]
 
 
-def defects(record: Record, status: str | None = "verified") -> list[str]:
-    book = {"schema": ledger.SCHEMA, "theorems": [{**record, "status": status} if status else record]}
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"status": "refuted"}, r"theorems\.0\.status: Input should be .*'verified'"),
+        ({"derivation": None}, r"theorems\.0\.derivation: Input should be an object"),
+    ],
+)
+def test_a_site_shows_no_theorem_that_is_not_verified(
+    identity: Entry, change: dict[str, Any], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ledger.json"
+    book = {"schema": 1, "theorems": [json.loads(text_of(identity.verification)) | change]}
+    path.write_text(json.dumps(book))
+    monkeypatch.setattr(theorems, "LEDGER", path)
+    with pytest.raises(SystemExit, match=rf"ledger\.json cannot be read: {reason}"):
+        theorems.main([])
+
+
+def defects(found: dict[str, Any], status: str | None = "verified") -> list[str]:
+    """What the schema refuses in a ledger of one theorem."""
+    book = {"schema": 1, "theorems": [{**found, "status": status} if status else found]}
     return [error.message for error in jsonschema.Draft202012Validator(SCHEMA).iter_errors(book)]
 
 
-def test_records_fit_the_schema(identity: Entry, upper: Entry) -> None:
+def test_ledgers_fit_the_schema(identity: Entry, upper: Entry) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
     def raising(case: Any) -> Measurement:
@@ -265,14 +286,14 @@ def test_records_fit_the_schema(identity: Entry, upper: Entry) -> None:
 
     incomplete = verify(replace(magnification.THEOREM, measure=raising), cases=1)
     undefined = verify(replace(magnification.THEOREM, measure=lambda case: Measurement(float("nan"), 1.0)), cases=1)
-    for record in (identity.record, upper.record, incomplete, undefined):
-        assert defects(json.loads(json.dumps(record))) == []
+    for found in (identity.verification, upper.verification, incomplete, undefined):
+        assert defects(json.loads(text_of(found))) == []
 
 
 @pytest.mark.parametrize(
     ("change", "defect"),
     [
-        ({"surplus": 1}, "Unevaluated properties"),
+        ({"surplus": 1}, "Additional properties"),
         ({"seconds": "long"}, "'long' is not of type 'number'"),
         ({"kind": "theorem"}, "'theorem' is not one of"),
         ({"fingerprint": "0"}, "does not match"),
@@ -281,12 +302,24 @@ def test_records_fit_the_schema(identity: Entry, upper: Entry) -> None:
     ],
 )
 def test_schema_refuses(identity: Entry, change: dict[str, Any], defect: str) -> None:
-    assert any(defect in found for found in defects({**identity.record, **change}))
-    assert defects({**identity.record}, status="proved")
-    assert defects({key: value for key, value in identity.record.items() if key != "status"}, status=None)
+    found = json.loads(text_of(identity.verification))
+    assert any(defect in message for message in defects({**found, **change}))
+    assert defects(found, status="proved")
+    assert defects({key: value for key, value in found.items() if key != "status"}, status=None)
 
 
-def test_schema_describes_every_part_of_a_record(identity: Entry, upper: Entry) -> None:
-    properties = SCHEMA["$defs"]["record"]["properties"]
-    assert set(identity.record) - {"status"} == set(properties)
+@pytest.mark.parametrize(
+    "change",
+    [{"surplus": 1}, {"seconds": "1.5"}, {"seconds": float("inf")}, {"kind": "theorem"}, {"falsifiers": [{}]}],
+)
+def test_models_refuse_what_the_schema_refuses(identity: Entry, change: dict[str, Any]) -> None:
+    found = json.loads(text_of(identity.verification))
+    assert Established.model_validate_json(json.dumps(found)) == identity.verification
+    with pytest.raises(ValidationError):
+        Established.model_validate_json(json.dumps({**found, **change}))
+
+
+def test_schema_describes_every_part_of_a_verification(identity: Entry) -> None:
+    properties = SCHEMA["$defs"]["Judged"]["properties"]
+    assert set(json.loads(text_of(identity.verification))) == set(properties)
     assert all(part["description"] for part in properties.values())
