@@ -28,6 +28,8 @@ class Empty:
     """Nothing."""
 
     sign: str = "#"
+    """Of a number,
+    or of nothing."""
 '''
 CODE = """
 import numpy as np
