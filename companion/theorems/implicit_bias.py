@@ -113,6 +113,7 @@ from wnlib.flows.geometry import mirror_map
 from wnlib.limits.limit import limit
 from wnlib.problem import Problem
 from wnlib.rigorous import enclosure, multiprecision
+from wnlib.rigorous.instance import SMALL_INSTANCE
 from wnlib.sparse.basis_pursuit import basis_pursuit
 from wnlib.trajectories.integration import integrate
 from wnlib.trajectories.trajectory import Trajectory
@@ -291,7 +292,7 @@ def across_zero(case: Case) -> Measurement:
 
 def certify(depth: int) -> tuple[Certificate, ...]:
     """One instance: followed and minimised in multiple precision; its minimiser enclosed."""
-    flow, instance = WeightNormFlow(depth, 0.5), multiprecision.SMALL_INSTANCE
+    flow, instance = WeightNormFlow(depth, 0.5), SMALL_INSTANCE
     end = multiprecision.taylor_path(flow, instance, residual=1e-42, digits=43)[-1]
     agreed = multiprecision.agreement(end.weights, multiprecision.limit(flow, instance, digits=43), digits=43)
     found = [Certificate("multiple precision", "weight normalization ends at the divergence's minimiser", agreed)]
