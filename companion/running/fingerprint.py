@@ -7,6 +7,7 @@ directly or not, without comments and docstrings: what is said about code does n
 import ast
 import hashlib
 import io
+import re
 import tokenize
 from collections.abc import Iterable
 from functools import cache
@@ -104,5 +105,11 @@ def fingerprint(*modules: str) -> str:
 
 
 def of_theorem(name: str) -> str:
-    """The hash of the code that the checks of a theorem rest on: its own, and that which runs them."""
-    return fingerprint(f"companion.theorems.{name}", "companion.verification.verify")
+    """The hash of the code that the checks of a theorem rest on: its own, and that which runs them.
+
+    And of its hypotheses, each of which must be broken by a falsifier.
+    """
+    module = f"companion.theorems.{name}"
+    text = path.read_text(encoding="utf-8") if (path := _source(module)) is not None else ""
+    hypotheses = re.findall(r"^\d+\. \*\*[^*]+\*\*", text, re.MULTILINE)
+    return digest([("code", fingerprint(module, "companion.verification.verify")), *((name, h) for h in hypotheses)])

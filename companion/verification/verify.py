@@ -6,11 +6,13 @@ Nothing here knows of other theorems; what follows from all verifications togeth
 import platform
 import time
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
 
 from companion.running import fingerprint
+from companion.verification.ensemble import Case, Ensemble
 from companion.verification.theorem import BOUNDS, Falsifier, Theorem, compare
 from companion.verification.verification import (
     Assumed,
@@ -28,6 +30,7 @@ CASES = 100
 FALSIFIER_CASES = 30
 LARGEST = (-1e308, 1e308)
 
+Draw = Callable[[Ensemble, int], Case]
 Part = Measured | Derived | tuple[Falsified, ...] | tuple[Certified, ...]
 
 
@@ -47,10 +50,11 @@ def verify(theorem: Theorem, cases: int = CASES, first_failure: bool = False) ->
         versions=versions(),
         seconds=0.0,
     )
+    drawn = cache(Ensemble.case)  # falsifiers share cases with the measurement, and what these have computed
     parts: dict[str, Callable[[], Part]] = {
-        "measurement": lambda: _measured(theorem, cases, first_failure),
+        "measurement": lambda: _measured(theorem, drawn, cases, first_failure),
         "derivation": lambda: _derived(theorem),
-        "falsifiers": lambda: tuple(_falsified(theorem, falsifier, cases) for falsifier in theorem.falsifiers),
+        "falsifiers": lambda: tuple(_falsified(theorem, falsifier, drawn, cases) for falsifier in theorem.falsifiers),
         "certificates": lambda: _certified(theorem),
     }
     for part, run in parts.items():
@@ -75,10 +79,10 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def _measured(theorem: Theorem, cases: int, first_failure: bool) -> Measured:
+def _measured(theorem: Theorem, case: Draw, cases: int, first_failure: bool) -> Measured:
     drawn, measured, compared = [], [], []
     for index in range(cases):
-        drawn.append(theorem.ensemble.case(index))
+        drawn.append(case(theorem.ensemble, index))
         measured.append(theorem.measure(drawn[-1]))
         compared.append(compare(theorem.kind, measured[-1]))
         if first_failure and theorem.share == 1 and not compared[-1].discrepancy <= theorem.limit:
@@ -104,11 +108,11 @@ def _measured(theorem: Theorem, cases: int, first_failure: bool) -> Measured:
     )
 
 
-def _falsified(theorem: Theorem, falsifier: Falsifier, cases: int) -> Falsified:
+def _falsified(theorem: Theorem, falsifier: Falsifier, case: Draw, cases: int) -> Falsified:
     ensemble = falsifier.ensemble or theorem.ensemble
-    drawn = [ensemble.case(index) for index in range(min(cases, FALSIFIER_CASES))]
+    drawn = [case(ensemble, index) for index in range(min(cases, FALSIFIER_CASES))]
     with np.errstate(all="ignore"):  # what is wrong may leave the domain: a NaN is rejected, and no warning is due
-        discrepancies = np.array([compare(theorem.kind, falsifier.measure(case)).discrepancy for case in drawn])
+        discrepancies = np.array([compare(theorem.kind, falsifier.measure(one)).discrepancy for one in drawn])
     rejections = int(np.sum(~(discrepancies <= theorem.limit)))
     return Falsified(
         breaks=falsifier.breaks,
