@@ -14,7 +14,7 @@ from pipeline import dependencies
 CONTENTS = re.findall(r"\b(notebooks|gallery)/(\w+)", Path("_toc.yml").read_text(encoding="utf-8"))
 CHAPTERS = [name for folder, name in CONTENTS if folder == "notebooks"]
 GALLERY = ["_build/gallery"] if ("gallery", "index") in CONTENTS else []
-BENCHMARKS = sorted(str(path) for path in Path("benchmarks/records").glob("*.json"))
+BENCHMARKS = sorted(str(path) for path in Path("benchmarks/reports").glob("*.json"))
 THEOREMS = sorted(path.stem for path in Path("companion/theorems").glob("[!_]*.py"))
 
 
@@ -129,10 +129,11 @@ rule gallery:
 rule benchmarks:
     input:
         BENCHMARKS,
-        "pipeline/pages/benchmarks.py",
-        "pipeline/pages/markdown.py",
+        expand("pipeline/pages/{page}.py", page=["benchmarks", "aims", "comparisons", "timings", "markdown"]),
+        expand("companion/running/{module}.py", module=["report", "structured"]),
         "companion/plots/benchmarks.py",
         "companion/plots/style.py",
+        "companion/telling/numbers.py",
         "requirements.lock",
     output:
         directory("_build/benchmarks"),

@@ -1,12 +1,12 @@
-"""``python -m benchmarks [NAME...]``: run benchmarks, by default all, and write their records."""
+"""``python -m benchmarks [NAME...]``: run benchmarks, by default all, and write their reports."""
 
 import argparse
 import os
 import sys
 from importlib import import_module
 
-from benchmarks import NAMES
-from benchmarks.record import THREADS
+from benchmarks.report import THREADS
+from companion.running.report import NAMES
 
 VARIABLES = (THREADS, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "RAYON_NUM_THREADS")
 
@@ -26,7 +26,7 @@ def main() -> None:
     for name in names:
         print(f"{name}: running", flush=True)
         import_module(f"benchmarks.{name}").main()
-        print(f"{name}: benchmarks/records/{name}.json", flush=True)
+        print(f"{name}: benchmarks/reports/{name}.json", flush=True)
 
 
 if __name__ == "__main__":

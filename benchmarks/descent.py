@@ -14,7 +14,8 @@ import numpy as np
 
 from benchmarks.harness import Contender, Notes, Run, race
 from benchmarks.instances import distance
-from benchmarks.record import Json, blas, result, save, with_ratios
+from benchmarks.report import blas, result, save, with_ratios
+from companion.running.report import DescentCase, DescentParameters, Result, Size
 from wnlib import GradientDescent, Polar, PolarDescent, Problem, SalimansKingmaDescent, descend
 from wnlib._checks import Array
 
@@ -22,7 +23,7 @@ SIZE = {"m": 200, "n": 1000, "sparsity": 20, "seed": 0}
 RUNS, STEPS, STEP = 50, 300, 1e-3
 RATIO = 10.0
 CASES = tuple(
-    {"depth": depth, "method": method} for depth in (2, 3) for method in ("plain", "polar", "Salimans-Kingma")
+    DescentCase(depth=depth, method=method) for depth in (2, 3) for method in ("plain", "polar", "Salimans-Kingma")
 )
 OURS, PRODUCTS = "wnlib descend", "products alone"
 WIDE = "AVX-512"
@@ -159,19 +160,22 @@ def wide_kernels() -> dict[str, str]:
 
 
 def main() -> None:
-    results: list[Json] = []
+    results: list[Result[DescentCase]] = []
     numpys, wide = {OURS: ours, PRODUCTS: products}, wide_kernels()
     for case in CASES:
-        print(f"  depth {case['depth']}, {case['method']}", flush=True)
+        print(f"  depth {case.depth}, {case.method}", flush=True)
+        settings = dict(case)
         contenders = [
-            Contender(OURS, ours, case),
-            Contender(PRODUCTS, products, case),
-            Contender(f"{PRODUCTS}, JAX", jax_products, case, needs="jax"),
-            Contender("PyTorch", torch_loop, case, needs="torch"),
-            Contender("jitted JAX", jax_loop, case, needs="jax"),
+            Contender(OURS, ours, settings),
+            Contender(PRODUCTS, products, settings),
+            Contender(f"{PRODUCTS}, JAX", jax_products, settings, needs="jax"),
+            Contender("PyTorch", torch_loop, settings, needs="torch"),
+            Contender("jitted JAX", jax_loop, settings, needs="jax"),
         ]
         if wide:
-            contenders += [Contender(f"{name}, {WIDE}", run, case, environment=wide) for name, run in numpys.items()]
+            contenders += [
+                Contender(f"{name}, {WIDE}", run, settings, environment=wide) for name, run in numpys.items()
+            ]
         outcomes = race(contenders, ROUNDS, CAP, SHARE)
         reference = outcomes[0].value
         found = []
@@ -180,4 +184,5 @@ def main() -> None:
             error = {} if any(not isinstance(value, np.ndarray) for value in values) else {"error": distance(*values)}
             found.append(result(case, contender, outcome, **error))
         results += with_ratios(found, OURS)
-    save("descent", {"size": SIZE, "runs": RUNS, "steps": STEPS, "step": STEP, "ratio": RATIO, "cap": CAP}, results)
+    parameters = DescentParameters(size=Size(**SIZE), runs=RUNS, steps=STEPS, step=STEP, ratio=RATIO, cap=CAP)
+    save("descent", parameters, results)

@@ -8,7 +8,8 @@ import numpy as np
 from scipy import optimize
 
 from benchmarks.harness import Contender, Run, race
-from benchmarks.record import Json, result, save, with_ratios
+from benchmarks.report import result, save, with_ratios
+from companion.running.report import GrowthCase, GrowthParameters, Result
 from wnlib import Problem, WeightNormFlow, integrate, limit
 
 SIZES = (
@@ -69,18 +70,20 @@ CONTENDERS = {
 
 
 def main() -> None:
-    results: list[Json] = []
+    results: list[Result[GrowthCase]] = []
     slow: set[str] = set()
     for n, m in SIZES:
         print(f"  N = {n}, M = {m}", flush=True)
-        case = {"n": n, "m": m}
+        case = GrowthCase(n=n, m=m)
         found = []
         for name, (prepare, needs) in CONTENDERS.items():
             if name not in slow:
-                contender = Contender(name, prepare, case, needs)
+                contender = Contender(name, prepare, dict(case), needs)
                 [outcome] = race([contender], ROUNDS, CAP, SHARE)
                 slow |= {name} if outcome.status == "capped" else set()
                 found.append(result(case, contender, outcome))
         results += with_ratios(found, OURS)
-    parameters = {"depth": DEPTH, "ratio": RATIO, "scale": SCALE, "tolerance": TOLERANCE, "rtol": RTOL, "t_end": T_END}
-    save("growth", parameters | {"cap": CAP}, results)
+    parameters = GrowthParameters(
+        depth=DEPTH, ratio=RATIO, scale=SCALE, tolerance=TOLERANCE, rtol=RTOL, t_end=T_END, cap=CAP
+    )
+    save("growth", parameters, results)

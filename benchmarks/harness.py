@@ -28,7 +28,7 @@ START = 60.0  # seconds that a process may take to come up, beyond the cap
 class Contender:
     """What is timed: `prepare(**settings)`, a module's function, does what is not timed and returns what is.
 
-    It may return a pair, the second being notes: numbers that go to the record, such as the seconds of a compilation.
+    It may return a pair, the second being notes: numbers that go to the report, such as the seconds of a compilation.
     A contender whose library `needs` is not installed is left out, and said to be absent. `environment` holds variables
     of its process, which libraries read as they are loaded.
     """

@@ -17,15 +17,16 @@ from scipy import optimize
 from benchmarks.conditions import feasibility, stationarity
 from benchmarks.harness import Contender, Notes, Run, race
 from benchmarks.instances import SCALE, SIZE, distance, matrix
-from benchmarks.record import Json, result, save, with_ratios
+from benchmarks.report import result, save, with_ratios
+from companion.running.report import LimitsCase, LimitsParameters, Result, Size, Undone
 from wnlib import DescentError, PolarDescent, Problem, WeightNormFlow, basis_pursuit, descend, limit
 from wnlib._checks import Array
 
 CASES = (
-    {"depth": 2, "ratio": 10.0},
-    {"depth": 2, "ratio": 1000.0},
-    {"depth": 3, "ratio": 10.0},
-    {"depth": 5, "ratio": 10.0},
+    LimitsCase(depth=2, ratio=10.0),
+    LimitsCase(depth=2, ratio=1000.0),
+    LimitsCase(depth=3, ratio=10.0),
+    LimitsCase(depth=5, ratio=10.0),
 )
 TOLERANCE = 1e-12
 OURS = "wnlib limit"
@@ -163,43 +164,47 @@ def _descended(trial: Trial, step: float, reference: Array, budget: float) -> De
 
 
 def main() -> None:
-    results: list[Json] = []
+    results: list[Result[LimitsCase]] = []
     for case in CASES:
-        print(f"  depth {case['depth']}, ratio {case['ratio']:g}", flush=True)
+        print(f"  depth {case.depth}, ratio {case.ratio:g}", flush=True)
         results += _case(case)
-    parameters = {"size": SIZE, "scale": SCALE, "tolerance": TOLERANCE, "near": NEAR, "budget": BUDGET, "cap": CAP}
+    parameters = LimitsParameters(
+        size=Size(**SIZE), scale=SCALE, tolerance=TOLERANCE, near=NEAR, budget=BUDGET, cap=CAP
+    )
     save("limits", parameters, results)
 
 
-def _case(case: dict[str, Any]) -> list[Json]:
+def _case(case: LimitsCase) -> "list[Result[LimitsCase]]":
     problem = Problem(*matrix(SIZE))
-    flow = WeightNormFlow(**case)
+    flow, settings = WeightNormFlow(case.depth, case.ratio), dict(case)
     start = flow.start(problem.shape[1], SCALE)
-    waiting = case | {"reference": limit(flow, problem, start, tolerance=TOLERANCE).weights}
+    waiting = settings | {"reference": limit(flow, problem, start, tolerance=TOLERANCE).weights}
     conics = [
-        Contender(f"CVXPY + Clarabel, {tolerance}", conic, case | {"tolerance": float(tolerance)}, needs="cvxpy")
+        Contender(f"CVXPY + Clarabel, {tolerance}", conic, settings | {"tolerance": float(tolerance)}, needs="cvxpy")
         for tolerance in ("1e-8", "1e-12")
-        if case["depth"] == 2
+        if case.depth == 2
     ]
     contenders = [
-        Contender(OURS, ours, case),
+        Contender(OURS, ours, settings),
         *conics,
         Contender("HiGHS basis pursuit", linear_program),
         Contender("wnlib basis pursuit", certified_linear_program),
         Contender("NumPy descent", numpy_descent, waiting),
         Contender("PyTorch weight_norm", torch_descent, waiting, needs="torch"),
     ]
-    results = []
+    results: list[Result[LimitsCase]] = []
     for contender, outcome in zip(contenders, race(contenders, ROUNDS, CAP, SHARE), strict=True):
         measures = _measures(contender, outcome.value, waiting["reference"], problem, flow)
         results.append(result(case, contender, outcome, **measures))
-    if case["depth"] > 2:
+    if case.depth > 2:
         reason = "no conic form of the incomplete gamma function"
-        results.append({"case": case, "contender": "CVXPY + Clarabel", "status": "unable", "reason": reason})
+        results.append(Undone[LimitsCase](case=case, contender="CVXPY + Clarabel", status="unable", reason=reason))
     return with_ratios(results, OURS)
 
 
-def _measures(contender: Contender, value: Any, reference: Array, problem: Problem, flow: WeightNormFlow) -> Json:
+def _measures(
+    contender: Contender, value: Any, reference: Array, problem: Problem, flow: WeightNormFlow
+) -> dict[str, Any]:
     """Of an answer: how well they fulfil the limit's conditions; how far they are from the reference."""
     if value is None or contender.prepare in (linear_program, certified_linear_program):
         return {}

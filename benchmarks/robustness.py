@@ -12,7 +12,8 @@ import numpy as np
 from benchmarks.conditions import attainable_mass, feasibility, stationarity
 from benchmarks.harness import Contender, Outcome, Run, race
 from benchmarks.instances import distance
-from benchmarks.record import Json, result, save
+from benchmarks.report import result, save
+from companion.running.report import Answered, Drawn, RobustnessCase, RobustnessParameters
 from companion.verification.ensemble import Case, Ensemble
 from wnlib import CollapseError, Limit, Problem, integrate, limit
 
@@ -112,19 +113,26 @@ def main() -> None:
                 if reason := disagreement(found, outcome):
                     wrong[found.index] = reason
     results = [_summary(depth, [a for a in answers if a.case.depth == depth], wrong, followed) for depth in range(1, 7)]
-    bounds = {"tolerance": TOLERANCE, "stationary": STATIONARY, "agreed": AGREED, "converged": CONVERGED}
-    ensemble = {name: list(value) for name, value in ENSEMBLE.items()}
-    parameters = {"ensemble": ensemble | {"matrices": list(Ensemble().matrices)}, "instances": INSTANCES}
-    save("robustness", parameters | bounds | {"tried": len(chosen)}, results)
+    parameters = RobustnessParameters(
+        ensemble=Drawn(**ENSEMBLE, matrices=Ensemble().matrices),
+        instances=INSTANCES,
+        tolerance=TOLERANCE,
+        stationary=STATIONARY,
+        agreed=AGREED,
+        converged=CONVERGED,
+        tried=len(chosen),
+    )
+    save("robustness", parameters, results)
 
 
-def _summary(depth: int, answers: list[Answer], wrong: dict[int, str], followed: set[int]) -> Json:
+def _summary(depth: int, answers: list[Answer], wrong: dict[int, str], followed: set[int]) -> Answered:
     times = [found.seconds for found in answers]
-    summary = result({"depth": depth}, Contender(OURS, answer), Outcome(seconds=times, first=times[0]))
-    return summary | {
-        "instances": len(answers),
-        "collapses": sum(found.end is None and not found.error for found in answers),
-        "followed": sum(found.index in followed for found in answers),
-        "failures": [f"{found.case}: {found.error}" for found in answers if found.error],
-        "wrong": [f"{found.case}: {wrong[found.index]}" for found in answers if found.index in wrong],
-    }
+    timed = result(RobustnessCase(depth=depth), Contender(OURS, answer), Outcome(seconds=times, first=times[0]))
+    return Answered(
+        **dict(timed),
+        instances=len(answers),
+        collapses=sum(found.end is None and not found.error for found in answers),
+        followed=sum(found.index in followed for found in answers),
+        failures=tuple(f"{found.case}: {found.error}" for found in answers if found.error),
+        wrong=tuple(f"{found.case}: {wrong[found.index]}" for found in answers if found.index in wrong),
+    )

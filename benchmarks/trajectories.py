@@ -15,7 +15,8 @@ from scipy.integrate import solve_ivp
 
 from benchmarks.harness import Contender, Notes, Run, race
 from benchmarks.instances import SCALE, SIZE, distance, matrix
-from benchmarks.record import Json, result, save
+from benchmarks.report import result, save
+from companion.running.report import Result, Size, TrajectoriesCase, TrajectoriesParameters
 from wnlib import Problem, WeightNormFlow, integrate
 from wnlib._checks import Array
 from wnlib.trajectories.charts import dual_chart
@@ -179,24 +180,19 @@ def main() -> None:
     alone = {"method": "LSODA", "jacobian": False}
     contenders.append(("SciPy LSODA, no Jacobian", scipy_solver, alone, "scipy"))
     contenders += [(f"diffrax {method}", diffrax_solver, {"method": method}, "diffrax") for method in DIFFRAX]
-    results: list[Json] = []
+    results: list[Result[TrajectoriesCase]] = []
     slow: set[str] = set()
     for tolerance in TOLERANCES:
         print(f"  tolerance {tolerance:g}", flush=True)
-        case = CASE | {"tolerance": tolerance}
-        entered = [Contender(name, prepare, case | more, needs) for name, prepare, more, needs in contenders]
+        case = TrajectoriesCase(**CASE, tolerance=tolerance)
+        entered = [Contender(name, prepare, dict(case) | more, needs) for name, prepare, more, needs in contenders]
         outcomes = race([contender for contender in entered if contender.name not in slow], ROUNDS, CAP, SHARE)
         for contender, outcome in zip([c for c in entered if c.name not in slow], outcomes, strict=True):
             if outcome.status == "capped":
                 slow.add(contender.name)  # a tighter tolerance takes longer
             errors = {} if outcome.value is None else {"error": distance(outcome.value, reference)}
             results.append(result(case, contender, outcome, **errors))
-    parameters = {
-        "size": SIZE,
-        "scale": SCALE,
-        "t_end": T_END,
-        "reference": REFERENCE,
-        "cap": CAP,
-        "absolute": ABSOLUTE,
-    }
+    parameters = TrajectoriesParameters(
+        size=Size(**SIZE), scale=SCALE, t_end=T_END, reference=REFERENCE, cap=CAP, absolute=ABSOLUTE
+    )
     save("trajectories", parameters, results)

@@ -8,12 +8,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from companion.running.report import REPORT
 from companion.running.structured import schema
 from companion.verification.verification import LEDGER
 from pipeline.notebooks import write_text
 
 SCHEMAS: Mapping[Path, TypeAdapter[Any]] = {
     Path("companion", "ledger.schema.json"): LEDGER,
+    Path("benchmarks", "report.schema.json"): REPORT,
 }
 
 

@@ -1,13 +1,28 @@
-"""What the package aims at beside its peers, and whether the records of the benchmarks show it."""
+"""What the package aims at beside its peers, and whether the reports of the benchmarks show it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from companion.running.report import (
+    AnyReport,
+    Descent,
+    Done,
+    Growth,
+    Limits,
+    Robustness,
+    Trajectories,
+    TrajectoriesCase,
+    Undone,
+)
 from companion.telling.numbers import number
-from pipeline.pages.comparisons import ACCURACIES, GIBI, OURS_DUAL, PRODUCTS, Json, by_case, fastest, one, seconds
+from pipeline.pages.comparisons import ACCURACIES, OURS_DUAL
 from pipeline.pages.markdown import table
+from pipeline.pages.timings import by_case, fastest, one, ratios, seconds
+
+PRODUCTS = "its products alone"
+GIBI = 2**30
 
 
 @dataclass(frozen=True)
@@ -21,66 +36,78 @@ class Aim:
     bound: str = ""
 
 
-def aims(records: Mapping[str, Json]) -> str:
-    """A table of all aims on which there is a record."""
+def aims(reports: Iterable[AnyReport]) -> str:
+    """A table of all aims on which there is a report."""
     rows = [
         [aim.what, aim.wanted, aim.measured, "reached" if aim.reached else f"not reached. {aim.bound}".strip()]
-        for name, found in AIMS.items()
-        if name in records
-        for aim in found(records[name])
+        for report in reports
+        for aim in aims_of(report)
     ]
     return table(["what", "aim", "measured", ""], rows)
+
+
+def aims_of(report: AnyReport) -> Iterator[Aim]:
+    match report:
+        case Limits():
+            return limits(report)
+        case Trajectories():
+            return trajectories(report)
+        case Descent():
+            return descent(report)
+        case Growth():
+            return growth(report)
+        case Robustness():
+            return robustness(report)
 
 
 def at_least(what: str, least: float, measured: float, bound: str = "") -> Aim:
     return Aim(what, f"at least {number(least)}", number(measured), measured >= least, bound)
 
 
-def limits(record: Json) -> Iterator[Aim]:
-    cases = list(by_case(record["results"]))
-    first = [result for result in cases[0][1] if "ratio" in result]
+def limits(report: Limits) -> Iterator[Aim]:
+    (_, first), *others = by_case(report.results)
     for name, least in (("HiGHS basis pursuit", 1.0), ("CVXPY + Clarabel", 100.0)):
-        ratios = [result["ratio"]["median"] for result in first if result["contender"].startswith(name)]
-        if ratios:
-            yield at_least(f"{name} / limit, first case: time", least, min(ratios))
-    wanted = record["parameters"]["tolerance"]
-    for case, results in cases[1:]:
+        found = [ratio for contender, ratio in ratios(first).items() if contender.startswith(name)]
+        if found:
+            yield at_least(f"{name} / limit, first case: time", least, min(found))
+    wanted = report.parameters.tolerance
+    for case, results in others:
         ours = one(results, "wnlib limit")
-        what = f"limit at depth {case['depth']}, ratio {case['ratio']:g}: residual"
-        measured = number(ours["residual"]) if "residual" in ours else ours["reason"]
-        yield Aim(what, f"at most {number(wanted)}", measured, ours.get("residual", 1.0) <= wanted)
+        what = f"limit at depth {case.depth}, ratio {case.ratio:g}: residual"
+        if isinstance(ours, Undone):
+            yield Aim(what, f"at most {number(wanted)}", ours.reason, False)
+        else:
+            reached = ours.residual is not None and ours.residual <= wanted
+            yield Aim(what, f"at most {number(wanted)}", number(ours.residual), reached)
 
 
-def trajectories(record: Json) -> Iterator[Aim]:
+def trajectories(report: Trajectories) -> Iterator[Aim]:
     for accuracy in ACCURACIES:
-        best = fastest(record["results"], accuracy)
-        times = {name: run["quartiles"]["median"] for name, run in best.items()}
+        best = fastest(report.results, accuracy)
+        times = {name: run.quartiles.median for name, run in best.items()}
         if OURS_DUAL in times and len(times) > 1:
             mine = times.pop(OURS_DUAL)
             peer = min(times, key=lambda name: times[name])
             what = f"best peer ({peer}) / integrate, error {number(accuracy)}: time"
-            yield at_least(what, 10.0, times[peer] / mine, _bound(record, best[OURS_DUAL], times[peer]))
+            yield at_least(what, 10.0, times[peer] / mine, _bound(report, best[OURS_DUAL], times[peer]))
 
 
-def _bound(record: Json, ours: Json, peer: float) -> str:
+def _bound(report: Trajectories, ours: Done[TrajectoriesCase], peer: float) -> str:
     """What a peer's time is to that of the matrix products which `integrate` cannot do without."""
-    same = (run for run in record["results"] if run["case"] == ours["case"] and run["status"] == "done")
-    alone = [run for run in same if run["contender"] == PRODUCTS]
+    same = (run for run in report.results if isinstance(run, Done) and run.case == ours.case)
+    alone = [run.quartiles.median for run in same if run.contender == PRODUCTS]
     if not alone:
         return ""
-    products = alone[0]["quartiles"]["median"]
-    share = products / ours["quartiles"]["median"]
+    [products] = alone
+    share = products / ours.quartiles.median
     return (
         f"The products of its evaluations alone take {number(100 * share)} % of its time: with nothing else the ratio"
         f" would be {number(peer / products)}. The rest is all else in these evaluations, Jacobians, steps and set-up."
     )
 
 
-def descent(record: Json) -> Iterator[Aim]:
-    cases = [
-        {result["contender"]: result["ratio"]["median"] for result in results if "ratio" in result}
-        for _, results in by_case(record["results"])
-    ]
+def descent(report: Descent) -> Iterator[Aim]:
+    cases = [ratios(results) for _, results in by_case(report.results)]
     shares = [case["products alone"] for case in cases if "products alone" in case]
     yield at_least("share of descend inside its matrix products, least of all cases", 0.6, min(shares))
     jax = [case for case in cases if "jitted JAX" in case]
@@ -89,7 +116,7 @@ def descent(record: Json) -> Iterator[Aim]:
         products = worst["products alone"] / worst["jitted JAX"]
         bound = (
             f"NumPy's products alone take {number(products)} times as long there as all that JAX does:"
-            f" {record['machine']['blas']}"
+            f" {report.machine.blas}"
         )
         wide = worst.get("wnlib descend, AVX-512")
         if wide is not None:
@@ -97,31 +124,23 @@ def descent(record: Json) -> Iterator[Aim]:
         yield at_least("jitted JAX / descend, least of all cases: time", 1.0, worst["jitted JAX"], f"{bound}.")
 
 
-def growth(record: Json) -> Iterator[Aim]:
-    largest = max((result["case"] for result in record["results"]), key=lambda case: (case["n"], case["m"]))
-    ours = one([result for result in record["results"] if result["case"] == largest], "wnlib limit")
-    size = f"limit at N = {largest['n']:,}, M = {largest['m']:,}"
-    if ours["status"] != "done":
-        yield Aim(size, "at most 60 s and 2 GiB", ours["reason"], False)
+def growth(report: Growth) -> Iterator[Aim]:
+    largest, results = max(by_case(report.results), key=lambda found: (found[0].n, found[0].m))
+    ours = one(results, "wnlib limit")
+    size = f"limit at N = {largest.n:,}, M = {largest.m:,}"
+    if isinstance(ours, Undone):
+        yield Aim(size, "at most 60 s and 2 GiB", ours.reason, False)
         return
-    time = ours["quartiles"]["median"]
+    time = ours.quartiles.median
     yield Aim(f"{size}: time", "at most 60 s", seconds(time), time <= 60)
-    if "memory" in ours:
-        memory = ours["memory"] / GIBI
+    if ours.memory is not None:
+        memory = ours.memory / GIBI
         yield Aim(f"{size}: memory beyond the matrix", "at most 2 GiB", f"{number(memory)} GiB", memory <= 2)
 
 
-def robustness(record: Json) -> Iterator[Aim]:
-    failed, wrong = (sum(len(result[key]) for result in record["results"]) for key in ("failures", "wrong"))
-    instances = sum(result["instances"] for result in record["results"])
+def robustness(report: Robustness) -> Iterator[Aim]:
+    failed = sum(len(result.failures) for result in report.results)
+    wrong = sum(len(result.wrong) for result in report.results)
+    instances = sum(result.instances for result in report.results)
     measured = f"{failed} without an answer, {wrong} wrong"
     yield Aim(f"{instances:,} random limits", "all answered, none wrong", measured, failed + wrong == 0)
-
-
-AIMS: Mapping[str, Callable[[Json], Iterator[Aim]]] = {
-    "limits": limits,
-    "trajectories": trajectories,
-    "descent": descent,
-    "growth": growth,
-    "robustness": robustness,
-}

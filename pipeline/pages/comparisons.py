@@ -1,69 +1,23 @@
-"""The sections of the page of benchmarks: each makes text, tables and figures of one record."""
+"""The sections of the page of benchmarks: each makes text, tables and figures of one report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from companion.plots import benchmarks as plots
+from companion.running.report import AnyReport, Descent, Done, Growth, Limits, Robustness, Trajectories
 from companion.telling.numbers import number
 from pipeline.pages.markdown import directive, listed, table
+from pipeline.pages.timings import by_case, dots, fastest, measure, ratio_of, seconds, time_of
 
 ACCURACIES = (1e-4, 1e-6, 1e-8)  # at which trajectories are compared
-OURS_DUAL, PRODUCTS = "wnlib, dual", "its products alone"
-MEBI, GIBI = 2**20, 2**30
-STATUS = {"absent": "not installed", "unable": "cannot", "failed": "failed"}
+OURS_DUAL = "wnlib, dual"
+MEBI = 2**20
 
-Json = dict[str, Any]
 Figures = dict[str, Figure]
-
-
-def seconds(value: float) -> str:
-    """In seconds or milliseconds, two digits."""
-    return f"{number(value)} s" if value >= 0.1 else f"{number(1e3 * value)} ms"
-
-
-def time_of(result: Json, cap: float, parts: int = 1) -> str:
-    """The median time of one of `parts`, with the quartiles if there are repetitions; or why there is none."""
-    if result["status"] == "done":
-        low, middle, high = (seconds(result["quartiles"][key] / parts) for key in ("low", "median", "high"))
-        return f"{middle} ({low} to {high})" if len(result["seconds"]) > 1 else middle
-    return f"> {cap:g} s" if result["status"] == "capped" else STATUS[result["status"]]
-
-
-def ratio_of(result: Json) -> str:
-    return number(result["ratio"]["median"]) if "ratio" in result else ""
-
-
-def measure(result: Json, name: str) -> str:
-    return number(result[name]) if name in result else ""
-
-
-def by_case(results: Iterable[Json]) -> Iterator[tuple[Json, list[Json]]]:
-    """Results that share a case, in their order."""
-    found: list[tuple[Json, list[Json]]] = []
-    for result in results:
-        if not found or found[-1][0] != result["case"]:
-            found.append((result["case"], []))
-        found[-1][1].append(result)
-    yield from found
-
-
-def one(results: Iterable[Json], contender: str) -> Json:
-    """The result of this contender."""
-    return next(result for result in results if result["contender"] == contender)
-
-
-def dots(results: Iterable[Json], reference: str) -> list[plots.Ratio]:
-    """Rows of a dot plot: those that have a ratio to the contender `reference`, without its own."""
-    return [
-        plots.Ratio(result["contender"], **result["ratio"], open_ended=result.get("arrived") is False)
-        for result in results
-        if "ratio" in result and result["contender"] != reference
-    ]
 
 
 def figure(name: str, caption: str, alt: str) -> str:
@@ -77,19 +31,19 @@ def all_times(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return directive("dropdown", "All times", table(head, rows))
 
 
-def limits(record: Json, figures: Figures) -> list[str]:
-    parameters, size = record["parameters"], record["parameters"]["size"]
-    cases = {f"$L = {case['depth']}$, $c = {case['ratio']:g}$": found for case, found in by_case(record["results"])}
-    panels = {title: dots(results, "wnlib limit") for title, results in cases.items()}
+def limits(report: Limits, figures: Figures) -> list[str]:
+    parameters, size = report.parameters, report.parameters.size
+    cases = {f"$L = {case.depth}$, $c = {case.ratio:g}$": found for case, found in by_case(report.results)}
+    panels = {title: list(dots(results, "wnlib limit")) for title, results in cases.items()}
     figures["limits"] = plots.ratios(panels, "time / time of wnlib's limit")
     rows = [
         [
             title,
-            result["contender"],
-            time_of(result, parameters["cap"]),
+            result.contender,
+            time_of(result, parameters.cap),
             ratio_of(result),
-            measure(result, "error"),
-            measure(result, "residual"),
+            measure(result, lambda done: done.error),
+            measure(result, lambda done: done.residual),
         ]
         for title, results in cases.items()
         for result in results
@@ -98,13 +52,13 @@ def limits(record: Json, figures: Figures) -> list[str]:
 Where weight normalization ends, each from the same arrays A and y: `limit`, all that it sets up included; the
 potential's convex program by CVXPY and Clarabel, at two tolerances; and descent until it is there, in NumPy (`descend`,
 polar) and in PyTorch with its own `weight_norm`, at the step that did best in short trials. `limit` was asked for a
-relative residual of {number(parameters["tolerance"])}. Basis pursuit is another program with another solution: its time
+relative residual of {number(parameters.tolerance)}. Basis pursuit is another program with another solution: its time
 shows what a linear program of this size costs. Above depth 2 the potential is an incomplete gamma function, which has
 no conic form."""
     caption = f"""\
-How many times as long as `limit` others take on one instance, M = {size["m"]}, N = {size["n"]}, {size["sparsity"]}
-nonzero weights, from a uniform start of norm {parameters["scale"]:g}: medians and quartiles. An open arrow is a descent
-that had not come within {number(parameters["near"])} of the limit after {parameters["budget"]:g} s; its ratio is larger
+How many times as long as `limit` others take on one instance, M = {size.m}, N = {size.n}, {size.sparsity}
+nonzero weights, from a uniform start of norm {parameters.scale:g}: medians and quartiles. An open arrow is a descent
+that had not come within {number(parameters.near)} of the limit after {parameters.budget:g} s; its ratio is larger
 than that."""
     return [
         "## Limits",
@@ -114,55 +68,41 @@ than that."""
     ]
 
 
-def fastest(results: Iterable[Json], accuracy: float) -> dict[str, Json]:
-    """Of each solver, its fastest run that is at least so accurate."""
-    found: dict[str, Json] = {}
-    for result in results:
-        if result["status"] == "done" and result.get("error", np.inf) <= accuracy:
-            name = result["contender"]
-            if name not in found or result["quartiles"]["median"] < found[name]["quartiles"]["median"]:
-                found[name] = result
-    return found
-
-
-def trajectories(record: Json, figures: Figures) -> list[str]:
-    parameters, results = record["parameters"], record["results"]
+def trajectories(report: Trajectories, figures: Figures) -> list[str]:
+    parameters, results = report.parameters, report.results
     lines: dict[str, list[list[float]]] = {}
     for result in results:
-        if "error" in result:
-            lines.setdefault(result["contender"], []).append([result["error"], result["quartiles"]["median"]])
+        if isinstance(result, Done) and result.error is not None:
+            lines.setdefault(result.contender, []).append([result.error, result.quartiles.median])
     figures["trajectories"] = plots.work_precision({name: np.array(points).T for name, points in lines.items()})
     panels = {}
     for accuracy in ACCURACIES:
         best = fastest(results, accuracy)
         if OURS_DUAL in best:
-            unit = best.pop(OURS_DUAL)["quartiles"]["median"]
-            spreads = {
-                name: {key: value / unit for key, value in run["quartiles"].items()} for name, run in best.items()
-            }
+            unit = best.pop(OURS_DUAL).quartiles.median
             panels[f"error at most {number(accuracy)}"] = [
-                plots.Ratio(name, **spread) for name, spread in spreads.items()
+                plots.Ratio(name, **dict(run.quartiles.over(unit))) for name, run in best.items()
             ]
     if panels:
         figures["accuracies"] = plots.ratios(panels, "time / time of wnlib's integrate")
-    capped = dict.fromkeys(result["contender"] for result in results if result["status"] == "capped")
+    capped = dict.fromkeys(result.contender for result in results if result.status == "capped")
     never = [name for name in capped if name not in lines]
     rows = [
         [
-            result["contender"],
-            number(result["case"]["tolerance"]),
-            time_of(result, parameters["cap"]),
-            measure(result, "error"),
-            seconds(result["notes"]["compile"]) if "notes" in result else "",
+            result.contender,
+            number(result.case.tolerance),
+            time_of(result, parameters.cap),
+            measure(result, lambda done: done.error),
+            seconds(result.notes["compile"]) if result.notes else "",
         ]
-        for result in sorted(results, key=lambda result: str(result["contender"]))
+        for result in sorted(results, key=lambda result: result.contender)
     ]
     text = f"""\
-The flow of the first case above, to t = {parameters["t_end"]:g}: `integrate` in dual coordinates, all that it sets up
+The flow of the first case above, to t = {parameters.t_end:g}: `integrate` in dual coordinates, all that it sets up
 included; the matrix products that its evaluations of the field are made of, alone; and general solvers on the polar
 flow (r, u), the implicit ones with its Jacobian. The error is the largest
-along the path, against DOP853 at tolerance {number(parameters["reference"])}. The compilation of JAX is not in the
-times. A solver that took more than {parameters["cap"]:g} s was not tried at tighter
+along the path, against DOP853 at tolerance {number(parameters.reference)}. The compilation of JAX is not in the
+times. A solver that took more than {parameters.cap:g} s was not tried at tighter
 tolerances{f": {listed(never)} took longer at every one" if never else ""}."""
     return [
         "## Trajectories",
@@ -187,29 +127,29 @@ def equal_accuracy(shown: bool) -> Iterator[str]:
         )
 
 
-def descent(record: Json, figures: Figures) -> list[str]:
-    parameters, size = record["parameters"], record["parameters"]["size"]
-    cases = {f"$L = {case['depth']}$, {case['method']}": found for case, found in by_case(record["results"])}
-    panels = {title: dots(results, "wnlib descend") for title, results in cases.items()}
+def descent(report: Descent, figures: Figures) -> list[str]:
+    parameters, size = report.parameters, report.parameters.size
+    cases = {f"$L = {case.depth}$, {case.method}": found for case, found in by_case(report.results)}
+    panels = {title: list(dots(results, "wnlib descend")) for title, results in cases.items()}
     figures["descent"] = plots.ratios(panels, "time / time of wnlib's descend")
     rows = [
         [
             title,
-            result["contender"],
-            time_of(result, parameters["cap"], parameters["steps"]),
+            result.contender,
+            time_of(result, parameters.cap, parameters.steps),
             ratio_of(result),
-            measure(result, "error"),
+            measure(result, lambda done: done.error),
         ]
         for title, results in cases.items()
         for result in results
     ]
     wide = ""
-    if any("AVX-512" in result["contender"] for result in record["results"]):
+    if any("AVX-512" in result.contender for result in report.results):
         wide = """
 NumPy's library of products does not know this processor and leaves its wider registers unused: where a name says
 AVX-512, it was told to use them (`OPENBLAS_CORETYPE=SkylakeX`)."""
     text = f"""\
-{parameters["runs"]} runs side by side, M = {size["m"]}, N = {size["n"]}: `descend`; the same loop in PyTorch, and in
+{parameters.runs} runs side by side, M = {size.m}, N = {size.n}: `descend`; the same loop in PyTorch, and in
 JAX, compiled whole; and the two matrix products of every step alone. Their ratio is the share of its time that
 `descend` spends in them. All loops end at the same weights.{wide}"""
     return [
@@ -224,37 +164,36 @@ JAX, compiled whole; and the two matrix products of every step alone. Their rati
     ]
 
 
-def growth(record: Json, figures: Figures) -> list[str]:
-    parameters, results = record["parameters"], record["results"]
+def growth(report: Growth, figures: Figures) -> list[str]:
+    parameters, results = report.parameters, report.results
     first: dict[int, int] = {}  # of each N, the M through which lines are drawn
     points: dict[tuple[str, bool], list[list[float]]] = {}
     for result in results:
-        n, m = result["case"]["n"], result["case"]["m"]
+        n, m = result.case.n, result.case.m
         on_line = first.setdefault(n, m) == m
-        if result["status"] == "done":
-            found = points.setdefault((result["contender"], on_line), [])
-            memory = max(result.get("memory", np.nan) / MEBI, 0.1)
-            found.append([n, result["quartiles"]["median"], memory])
+        if isinstance(result, Done):
+            memory = np.nan if result.memory is None else max(result.memory / MEBI, 0.1)
+            points.setdefault((result.contender, on_line), []).append([n, result.quartiles.median, memory])
     lines, beside = (
         {name: np.array(found).T for (name, on), found in points.items() if on is line} for line in (True, False)
     )
     figures["growth"] = plots.growth(lines, beside)
     rows = [
         [
-            f"{result['case']['n']:,}",
-            f"{result['case']['m']:,}",
-            result["contender"],
-            time_of(result, parameters["cap"]),
-            f"{number(result['memory'] / MEBI)} MiB" if "memory" in result else "",
+            f"{result.case.n:,}",
+            f"{result.case.m:,}",
+            result.contender,
+            time_of(result, parameters.cap),
+            "" if result.memory is None else f"{number(result.memory / MEBI)} MiB",
         ]
         for result in results
     ]
     text = f"""\
 Each in a process of its own that holds the problem and its answer; memory is what the run needs beyond that. A
-contender that took more than {parameters["cap"]:g} s was not tried on larger problems."""
+contender that took more than {parameters.cap:g} s was not tried on larger problems."""
     caption = f"""\
-Time and memory against N: limits to {number(parameters["tolerance"])}, trajectories to t = {parameters["t_end"]:g} at
-tolerance {number(parameters["rtol"])}, depth {parameters["depth"]}, ratio {parameters["ratio"]:g}. The
+Time and memory against N: limits to {number(parameters.tolerance)}, trajectories to t = {parameters.t_end:g} at
+tolerance {number(parameters.rtol)}, depth {parameters.depth}, ratio {parameters.ratio:g}. The
 table has M; where there are several of one N, lines go through the smallest, and the others are hollow."""
     alt = "Two panels with a line for each contender: seconds, and memory, against the number of weights."
     return [
@@ -265,28 +204,29 @@ table has M; where there are several of one N, lines go through the smallest, an
     ]
 
 
-def robustness(record: Json, figures: Figures) -> list[str]:
-    parameters, results = record["parameters"], record["results"]
-    figures["robustness"] = plots.distribution({r["case"]["depth"]: np.array(r["seconds"]) for r in results})
-    ensemble = parameters["ensemble"]
-    instances, collapses, followed = (sum(r[key] for r in results) for key in ("instances", "collapses", "followed"))
-    failures, wrong = ([text for r in results for text in r[key]] for key in ("failures", "wrong"))
-    every = float(np.median(np.concatenate([r["seconds"] for r in results])))
-    ratios, scales, columns = ("{:g} to {:g}".format(*ensemble[name]) for name in ("ratios", "scales", "columns"))
+def robustness(report: Robustness, figures: Figures) -> list[str]:
+    parameters, results = report.parameters, report.results
+    figures["robustness"] = plots.distribution({r.case.depth: np.array(r.seconds) for r in results})
+    ensemble = parameters.ensemble
+    instances = sum(r.instances for r in results)
+    collapses = sum(r.collapses for r in results)
+    followed = sum(r.followed for r in results)
+    failures, wrong = [text for r in results for text in r.failures], [text for r in results for text in r.wrong]
+    every = float(np.median(np.concatenate([r.seconds for r in results])))
+    ranges = (ensemble.ratios, ensemble.scales, ensemble.columns)
+    ratios, scales, columns = (f"{low:g} to {high:g}" for low, high in ranges)
     text = f"""\
 {instances:,} random instances of depths 1 to 6, with ratios {ratios}, scales {scales} and {columns} columns, of the
-kinds {listed(ensemble["matrices"])}: {len(failures)} without an answer, {len(wrong)} with a wrong one. The median time
+kinds {listed(ensemble.matrices)}: {len(failures)} without an answer, {len(wrong)} with a wrong one. The median time
 is {seconds(every)}. An answer is wrong if it breaks the conditions that characterise a limit, evaluated apart from the
-package, to a residual of {number(parameters["tolerance"])} and a stationarity of {number(parameters["stationary"])}; or
-if the flow, followed to its end, arrives elsewhere. That was tried in {parameters["tried"]} instances, among them the
+package, to a residual of {number(parameters.tolerance)} and a stationarity of {number(parameters.stationary)}; or
+if the flow, followed to its end, arrives elsewhere. That was tried in {parameters.tried} instances, among them the
 {collapses} that collapse, and {followed} could be followed so far."""
     rows = [
         [
-            str(r["case"]["depth"]),
-            *(str(r[key]) for key in ("instances", "collapses", "followed")),
-            *(str(len(r[key])) for key in ("failures", "wrong")),
-            seconds(r["quartiles"]["median"]),
-            seconds(max(r["seconds"])),
+            *map(str, (r.case.depth, r.instances, r.collapses, r.followed, len(r.failures), len(r.wrong))),
+            seconds(r.quartiles.median),
+            seconds(max(r.seconds)),
         ]
         for r in results
     ]
@@ -302,10 +242,16 @@ if the flow, followed to its end, arrives elsewhere. That was tried in {paramete
     ]
 
 
-SECTIONS: Mapping[str, Callable[[Json, Figures], list[str]]] = {
-    "limits": limits,
-    "trajectories": trajectories,
-    "descent": descent,
-    "growth": growth,
-    "robustness": robustness,
-}
+def section(report: AnyReport, figures: Figures) -> list[str]:
+    """The section of a report as MyST Markdown; its figures are added to `figures`."""
+    match report:
+        case Limits():
+            return limits(report, figures)
+        case Trajectories():
+            return trajectories(report, figures)
+        case Descent():
+            return descent(report, figures)
+        case Growth():
+            return growth(report, figures)
+        case Robustness():
+            return robustness(report, figures)

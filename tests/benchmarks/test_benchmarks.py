@@ -1,4 +1,4 @@
-"""Benchmarks do what they say, records say what was done, the page says what is in the records. Nothing is timed."""
+"""Benchmarks do what they say, reports say what was done, the page says what is in the reports. Nothing is timed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from pydantic import ValidationError
 
-from benchmarks import NAMES, record, robustness
+from benchmarks import report, robustness
 from benchmarks.conditions import attainable_mass, feasibility, stationarity
 from benchmarks.descent import METHODS, finished, instance, stepper
 from benchmarks.harness import Contender, Outcome, race
@@ -24,15 +26,44 @@ from benchmarks.instances import distance
 from benchmarks.limits import Descended
 from benchmarks.trajectories import PolarFlow
 from companion.plots.benchmarks import Ratio
+from companion.running.report import (
+    NAMES,
+    REPORT,
+    AnyReport,
+    Done,
+    LimitsCase,
+    LimitsParameters,
+    Quartiles,
+    RobustnessParameters,
+    Size,
+    TrajectoriesCase,
+    Undone,
+)
+from companion.running.structured import FileError, read, text as text_of
+from pipeline.pages import benchmarks
 from pipeline.pages.aims import aims
 from pipeline.pages.benchmarks import machine, page
-from pipeline.pages.comparisons import SECTIONS, fastest
+from pipeline.pages.timings import fastest
 from wnlib import Polar, Problem, WeightNormFlow, descend, limit
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = json.loads((ROOT / "benchmarks" / "record.schema.json").read_text(encoding="utf-8"))
-RECORDS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "benchmarks" / "records").glob("*.json")}
+SCHEMA = json.loads((ROOT / "benchmarks" / "report.schema.json").read_text(encoding="utf-8"))
+PATHS = {path.stem: path for path in sorted((ROOT / "benchmarks" / "reports").glob("*.json"))}
+REPORTS = {name: json.loads(path.read_text()) for name, path in PATHS.items()}
 MEGABYTES = 64
+
+
+def models(reports: dict[str, Any]) -> list[AnyReport]:
+    return [REPORT.validate_json(json.dumps(each)) for each in reports.values()]
+
+
+def done(case: LimitsCase | TrajectoriesCase, name: str, *seconds: float, **more: Any) -> Done:
+    given = {"seconds": seconds, "first": seconds[0], "quartiles": report.quartiles(seconds)}
+    return Done[type(case)](case=case, contender=name, status="done", **given, **more)
+
+
+def capped(case: LimitsCase | TrajectoriesCase, name: str) -> Undone:
+    return Undone[type(case)](case=case, contender=name, status="capped", reason="more than 1 s")
 
 
 def allocating(megabytes: int) -> Callable[[], float]:
@@ -107,13 +138,16 @@ def test_memory_is_what_a_run_needs_beyond_its_preparation() -> None:
 
 def test_ratios_are_taken_round_by_round() -> None:
     # The machine became ten times slower after the first round; the ratio did not change.
-    assert record.ratio([2.0, 20.0, 20.0], [1.0, 10.0, 10.0]) == {"median": 2.0, "low": 2.0, "high": 2.0}
-    assert record.ratio([2.0, 20.0, 400.0], [1.0, 10.0])["high"] == 2.0
-    assert record.ratio([6.0], [1.0, 2.0, 30.0])["median"] == 3.0
-    assert record.quartiles([4.0, 1.0, 2.0, 3.0, 5.0]) == {"median": 3.0, "low": 2.0, "high": 4.0}
-    found = [{"contender": "a", "seconds": [2.0]}, {"contender": "b", "seconds": [6.0]}, {"contender": "c"}]
-    assert [result.get("ratio", {}).get("median") for result in record.with_ratios(found, "a")] == [1.0, 3.0, None]
-    assert record.with_ratios(found, "c") == found
+    assert report.ratio([2.0, 20.0, 20.0], [1.0, 10.0, 10.0]) == Quartiles(median=2.0, low=2.0, high=2.0)
+    assert report.ratio([2.0, 20.0, 400.0], [1.0, 10.0]).high == 2.0
+    assert report.ratio([6.0], [1.0, 2.0, 30.0]).median == 3.0
+    assert report.quartiles([4.0, 1.0, 2.0, 3.0, 5.0]) == Quartiles(median=3.0, low=2.0, high=4.0)
+    case = LimitsCase(depth=2, ratio=10.0)
+    found = [done(case, "a", 2.0), done(case, "b", 6.0), capped(case, "c")]
+    with_ratios = report.with_ratios(found, "a")
+    assert [result.ratio.median for result in with_ratios[:2]] == [1.0, 3.0]
+    assert with_ratios[2:] == found[2:]
+    assert report.with_ratios(found, "c") == found
 
 
 @pytest.fixture(scope="module")
@@ -201,30 +235,40 @@ def test_the_loops_of_the_other_libraries_take_the_packages_steps(depth: int, me
     np.testing.assert_allclose(finished(depth, method, *state), ours, rtol=1e-10, atol=1e-14)
 
 
-def test_there_is_a_record_of_each_benchmark() -> None:
-    assert set(RECORDS) == set(NAMES) == set(SECTIONS)
+def test_there_is_a_report_of_each_benchmark() -> None:
+    assert set(REPORTS) == set(NAMES) == {each["name"] for each in REPORTS.values()}
 
 
-@pytest.mark.parametrize("name", sorted(RECORDS))
-def test_records_fit_their_schema_and_name_no_machine(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_reports_fit_their_schema_and_name_no_machine(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(RECORDS[name], SCHEMA)
-    text = json.dumps(RECORDS[name])
+    jsonschema.validate(REPORTS[name], SCHEMA)
+    text = json.dumps(REPORTS[name])
     assert not re.search(r"(?<![\w.])/(home|root|tmp|usr|work)|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d", text)
-    for result in RECORDS[name]["results"]:
+    for result in REPORTS[name]["results"]:
         if "seconds" in result:
             assert result["quartiles"]["median"] == pytest.approx(np.median(result["seconds"]), rel=1e-3)
 
 
-def test_a_record_that_contradicts_itself_does_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(record.THREADS, "2")
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_reports_are_as_their_models_write_them(name: str) -> None:
+    assert text_of(read(PATHS[name], REPORT)) == PATHS[name].read_text(encoding="utf-8")
+
+
+def test_a_report_that_contradicts_itself_does_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(report.THREADS, "2")
+    case = LimitsCase(depth=2, ratio=10.0)
     outcome = Outcome(seconds=[1.0, 2.0, 3.0], first=4.0, memory=10, notes={"step": 0.5})
-    done = record.result({"depth": 2}, Contender("one", noting), outcome, error=1e-9, arrived=True)
-    capped = record.result({"depth": 2}, Contender("two", noting), Outcome("capped", "more than 1 s"))
-    record.save("limits", {"cap": 1.0}, record.with_ratios([done, capped], "one"), folder=tmp_path)
+    first = report.result(case, Contender("one", noting), outcome, error=1e-9, arrived=True)
+    second = report.result(case, Contender("two", noting), Outcome("capped", "more than 1 s", value=[1.0]), error=1e-9)
+    size = Size(m=2, n=3, sparsity=1, seed=0)
+    parameters = LimitsParameters(size=size, scale=1.0, tolerance=1e-9, near=0.1, budget=1.0, cap=1.0)
+    report.save("limits", parameters, report.with_ratios([first, second], "one"), folder=tmp_path)
     [path] = tmp_path.iterdir()  # no partial file is left
     saved = json.loads(path.read_text())
     jsonschema.validate(saved, SCHEMA)
+    assert [result["status"] for result in saved["results"]] == ["done", "capped"]
+    assert text_of(read(path, REPORT)) == path.read_text()
     for wrong in (
         {"status": "capped"},
         {"status": "gone"},
@@ -236,6 +280,28 @@ def test_a_record_that_contradicts_itself_does_not_fit(tmp_path: Path, monkeypat
         bad["results"][0] |= wrong
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, SCHEMA)
+        with pytest.raises(ValidationError):
+            REPORT.validate_json(json.dumps(bad))
+
+
+def test_a_report_of_another_benchmark_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(report.THREADS, "2")
+    parameters = read(PATHS["robustness"], REPORT).parameters
+    assert isinstance(parameters, RobustnessParameters)
+    with pytest.raises(ValidationError, match="LimitsParameters"):
+        report.save("limits", parameters, [done(LimitsCase(depth=2, ratio=10.0), "one", 1.0)], folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", ["", '{"schema": 1, "name": "limits"}', '{"name": "fame"}'])
+def test_a_report_that_cannot_be_read_is_named(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "limits.json"
+    path.write_text(content)
+    monkeypatch.setattr(benchmarks, "REPORTS", tmp_path)
+    with pytest.raises(FileError, match=r"limits\.json cannot be read: \w"):
+        read(path, REPORT)
+    with pytest.raises(SystemExit, match=r"limits\.json cannot be read: \w"):
+        benchmarks.main()
 
 
 @pytest.fixture
@@ -245,34 +311,35 @@ def drawn() -> Iterator[dict[str, object]]:
     plt.close("all")
 
 
-def test_the_page_shows_the_records(drawn: dict[str, object]) -> None:
-    text = page(RECORDS, drawn)
+def test_the_page_shows_the_reports(drawn: dict[str, object]) -> None:
+    text = page(models(REPORTS), drawn)
     shown = re.findall(r"^:+\{figure\} (\w+)\.svg$", text, re.MULTILINE)
     assert sorted(shown) == sorted(drawn)
     assert len(re.findall(r"^:alt: \S", text, re.MULTILINE)) == len(shown)
-    for name in RECORDS:
-        assert RECORDS[name]["machine"]["processor"] in machine([RECORDS[name]])
-    changed = copy.deepcopy(RECORDS)
+    assert re.findall(r"^## (\w+)$", text, re.MULTILINE) == [name.capitalize() for name in NAMES]
+    for each in models(REPORTS):
+        assert each.machine.processor in machine([each])
+    changed = copy.deepcopy(REPORTS)
     changed["limits"]["results"][0]["quartiles"]["median"] = 7.7e6
     assert "7.7·10⁶ s" not in text
-    assert "7.7·10⁶ s" in page(changed, drawn)
+    assert "7.7·10⁶ s" in page(models(changed), drawn)
 
 
-def test_a_part_of_the_records_makes_a_part_of_the_page(drawn: dict[str, object]) -> None:
-    text = page({"growth": RECORDS["growth"]}, drawn)
+def test_a_part_of_the_reports_makes_a_part_of_the_page(drawn: dict[str, object]) -> None:
+    text = page(models({"growth": REPORTS["growth"]}), drawn)
     assert re.findall(r"^## .*", text, re.MULTILINE) == ["## What was aimed at", "## Growth"]
 
 
 def test_a_contender_that_is_not_there_is_said_to_be_absent(drawn: dict[str, object]) -> None:
-    records = copy.deepcopy(RECORDS)
+    reports = copy.deepcopy(REPORTS)
     for name in ("limits", "trajectories", "descent"):
-        for result in records[name]["results"]:
+        for result in reports[name]["results"]:
             if not result["contender"].startswith(("wnlib", "products alone", "SciPy")):
                 for key in set(result) - {"case", "contender"}:
                     del result[key]
                 result |= {"status": "absent", "reason": "it is not installed"}
-        jsonschema.validate(records[name], SCHEMA)
-    text = page(records, drawn)
+        jsonschema.validate(reports[name], SCHEMA)
+    text = page(models(reports), drawn)
     rows = [line for line in text.splitlines() if "PyTorch" in line and line.startswith("|")]
     assert rows
     assert all("not installed" in row for row in rows)
@@ -280,48 +347,46 @@ def test_a_contender_that_is_not_there_is_said_to_be_absent(drawn: dict[str, obj
 
 
 def test_an_aim_that_is_missed_is_said_to_be() -> None:
-    records = copy.deepcopy({"descent": RECORDS["descent"], "robustness": RECORDS["robustness"]})
-    for result in records["descent"]["results"]:
+    reports = copy.deepcopy({"descent": REPORTS["descent"], "robustness": REPORTS["robustness"]})
+    for result in reports["descent"]["results"]:
         result["ratio"] = {"median": 0.7 if result["contender"] == "products alone" else 2.0, "low": 1.0, "high": 3.0}
-    for result in records["robustness"]["results"]:
+    for result in reports["robustness"]["results"]:
         result["failures"] = result["wrong"] = []
-    assert "not reached" not in aims(records)
-    records["robustness"]["results"][2]["wrong"] = ["a case"]
-    assert aims(records).count("not reached") == 1
-    records["descent"]["results"][0]["ratio"]["median"] = 1.0
-    for result in records["descent"]["results"]:
+    assert "not reached" not in aims(models(reports))
+    reports["robustness"]["results"][2]["wrong"] = ["a case"]
+    assert aims(models(reports)).count("not reached") == 1
+    reports["descent"]["results"][0]["ratio"]["median"] = 1.0
+    for result in reports["descent"]["results"]:
         if result["contender"] == "jitted JAX":
             result["ratio"]["median"] = 0.35
-    lines = [line for line in aims(records).splitlines() if "not reached" in line]
+    lines = [line for line in aims(models(reports)).splitlines() if "not reached" in line]
     assert len(lines) == 2
     assert "take 2 times as long" in lines[0]
 
 
 def test_solvers_are_compared_at_one_accuracy() -> None:
-    def run(name: str, error: float, seconds: float, status: str = "done") -> dict[str, object]:
-        return {"contender": name, "status": status, "error": error, "quartiles": {"median": seconds}}
-
+    case = TrajectoriesCase(depth=2, ratio=10.0, tolerance=1e-6)
     runs = [
-        run("a", 1e-3, 1.0),
-        run("a", 1e-7, 5.0),
-        run("a", 1e-9, 3.0),
-        run("b", 1e-5, 1.0),
-        run("c", 0.0, 1.0, "capped"),
+        done(case, "a", 1.0, error=1e-3),
+        done(case, "a", 5.0, error=1e-7),
+        done(case, "a", 3.0, error=1e-9),
+        done(case, "b", 1.0, error=1e-5),
+        capped(case, "c"),
+        done(case, "d", 1.0),
     ]
     assert fastest(runs, 1e-6) == {"a": runs[2]}
     assert fastest(runs, 1e-4) == {"a": runs[2], "b": runs[3]}
 
 
 def test_a_missed_aim_of_trajectories_names_what_the_products_alone_take() -> None:
-    def run(name: str, seconds: float, **more: float) -> dict[str, object]:
-        case = {"tolerance": 1e-6}
-        return {"contender": name, "case": case, "status": "done", "quartiles": {"median": seconds}, **more}
-
-    runs = [run("wnlib, dual", 2.0, error=1e-9), run("SciPy LSODA", 16.0, error=1e-9)]
-    assert "not reached. |" in aims({"trajectories": {"results": runs}})
-    text = aims({"trajectories": {"results": [*runs, run("its products alone", 0.5)]}})
+    case = TrajectoriesCase(depth=2, ratio=10.0, tolerance=1e-6)
+    runs = (done(case, "wnlib, dual", 2.0, error=1e-9), done(case, "SciPy LSODA", 16.0, error=1e-9))
+    trajectories = read(PATHS["trajectories"], REPORT).model_copy(update={"results": runs})
+    assert "not reached. |" in aims([trajectories])
+    products = done(case, "its products alone", 0.5)
+    text = aims([trajectories.model_copy(update={"results": (*runs, products)})])
     assert "alone take 25 % of its time: with nothing else the ratio would be 32." in text
 
 
 def test_rows_of_figures_are_ratios() -> None:
-    assert Ratio("a", **record.quartiles([1.0, 2.0, 3.0])) == Ratio("a", median=2.0, low=1.5, high=2.5)
+    assert Ratio("a", **dict(report.quartiles([1.0, 2.0, 3.0]))) == Ratio("a", median=2.0, low=1.5, high=2.5)
