@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from companion.telling.claims import CLAIMS, Support, overall
+from pydantic import TypeAdapter
+
+from companion.telling.claims import CLAIMS, Evidence, Support, overall
 from pipeline.notebooks import Notebook, outputs
 from pipeline.pages.markdown import table
 
@@ -18,19 +20,19 @@ CLASSES = {Support.FULL: "verified", Support.LIMITED: "limited", Support.NONE: "
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Evidence):
     """What one chapter found on one claim."""
 
-    claim: str
-    support: Support
-    found: str
     chapter: str
 
 
+FOUND = TypeAdapter(Found)
+
+
 def told(chapters: Mapping[str, Notebook]) -> list[Found]:
-    """The evidence in executed notebooks, in their order."""
+    """The evidence in executed notebooks, in their order. ValueError where that is none."""
     return [
-        Found(told["claim"], Support(told["support"]), told["found"], chapter)
+        FOUND.validate_python({**told, "chapter": chapter})
         for chapter, notebook in chapters.items()
         for told in (output.get("metadata", {}) for output in outputs(notebook))
         if "claim" in told

@@ -58,6 +58,13 @@ def test_the_page_gathers_the_evidence_and_links_to_the_chapters() -> None:
     assert abstract([]) == []
 
 
+@pytest.mark.parametrize("metadata", [{"claim": "scale"}, {"claim": "scale", "support": "perhaps", "found": "So."}])
+def test_what_is_no_evidence_is_refused(metadata: dict[str, str]) -> None:
+    cell = new_code_cell(outputs=[new_output("display_data", {}, metadata=metadata)])
+    with pytest.raises(ValueError, match="support"):
+        told({"one": new_notebook(cells=[cell])})
+
+
 def test_a_claim_without_evidence_has_no_row() -> None:
     table = abstract([Found("sparse", Support.NONE, "Nothing.", "one")])[-1]
     assert CLAIMS["speed"] not in table
