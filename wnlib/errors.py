@@ -4,6 +4,8 @@
 given cannot be used, an ImportError where a library is missing, a RuntimeError where a computation did not succeed.
 """
 
+from importlib.util import find_spec
+
 
 class WnlibError(Exception):
     """Any of them."""
@@ -47,3 +49,10 @@ class DescentError(WnlibError, RuntimeError):
 
 class EnclosureError(WnlibError, RuntimeError):
     """Krawczyk's operator does not map the box into its interior: nothing is proved."""
+
+
+def require(extra: str, *libraries: str) -> None:
+    """Raise MissingExtraError unless the libraries, which the extra brings, can be imported."""
+    missing = [library for library in libraries if find_spec(library) is None]
+    if missing:
+        raise MissingExtraError(f'{" and ".join(missing)} cannot be imported: try pip install "wnlib[{extra}]"')

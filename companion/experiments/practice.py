@@ -14,6 +14,7 @@ import numpy as np
 from companion.running.record import Record, Row
 from wnlib._checks import Array
 from wnlib.descent import DecayedSalimansKingmaDescent, descend
+from wnlib.errors import require
 from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
@@ -86,7 +87,8 @@ def minibatches(size: int) -> Callable[[], tuple[Array, float]]:
 
 
 def trained(setting: Setting) -> Training:
-    """The training by PyTorch."""
+    """The training by PyTorch. Raises MissingExtraError without PyTorch."""
+    require("torch", "torch")
     import torch
     from torch.nn.utils.parametrizations import weight_norm
 
@@ -120,7 +122,8 @@ def trained(setting: Setting) -> Training:
 
 
 def default_start(width: int, seed: int) -> tuple[float, float]:
-    """g and the norm of v of a layer as PyTorch initializes and parametrizes it."""
+    """g and the norm of v of a layer as PyTorch makes it. Raises MissingExtraError without PyTorch."""
+    require("torch", "torch")
     import torch
     from torch.nn.utils.parametrizations import weight_norm
 

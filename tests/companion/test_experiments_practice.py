@@ -1,12 +1,14 @@
 """The experiments behind the chapter on practice, with PyTorch itself where it is installed."""
 
+import sys
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from companion.experiments import finite_steps, practice, weight_decay
 from companion.plots import practice as figures
-from wnlib import GradientFlow, Problem, WeightNormFlow, basis_pursuit, limit
+from wnlib import GradientFlow, MissingExtraError, Problem, WeightNormFlow, basis_pursuit, limit
 from wnlib.descent import SalimansKingmaDescent
 from wnlib.flows.metric import longest_step
 
@@ -21,6 +23,13 @@ STABLE = longest_step(FLOW, PROBLEM, basis_pursuit(PROBLEM).weights)
 def test_pytorch_does_the_same_steps(setting):
     pytest.importorskip("torch")
     assert practice.agreement(practice.trained(setting), practice.descents(setting)) >= practice.DIGITS
+
+
+def test_without_pytorch_its_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    for use in (lambda: practice.trained(practice.SETTINGS[0]), lambda: practice.default_start(30, seed=0)):
+        with pytest.raises(MissingExtraError, match=r'torch cannot be imported: try pip install "wnlib\[torch\]"'):
+            use()
 
 
 def test_pytorch_starts_with_g_as_long_as_v():

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from mpmath import mp, mpf
 from numpy.testing import assert_allclose
 from strategies import name
@@ -108,6 +108,15 @@ def test_the_mirror_coordinate_is_none_but_the_stated_one(flow):
     exponent = (1 if L == 1 else 2 - L) + mpf(10) ** -20
     assert _change(flow, lambda s: [(z**exponent - 1) / exponent for z in magnified(flow, s)]) >= 1e-24
     assert _change(flow, lambda s: dual_variable(L + 1, magnified(flow, s))) >= 1e-6
+
+
+@given(rows=st.lists(st.lists(st.fractions(-2, 2, max_denominator=3), min_size=5, max_size=5), min_size=1, max_size=4))
+def test_the_kernel_is_a_basis_of_what_a_sends_to_zero(rows):
+    A = np.array(rows, dtype=object)
+    assume(np.linalg.matrix_rank(A.astype(float)) == len(A))
+    kernel = np.array(Instance(A.tolist(), y=[1] * len(A), radius=1, direction=[1] * 5).kernel, dtype=object)
+    assert np.all(A @ kernel.reshape(-1, 5).T == 0)
+    assert np.linalg.matrix_rank(kernel.astype(float).reshape(-1, 5)) == 5 - len(A)
 
 
 @pytest.mark.parametrize("flow", SHALLOW, ids=name)

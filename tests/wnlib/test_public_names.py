@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import pytest
 
 import wnlib
+from wnlib.errors import require
 
 HEAVY = ("sympy", "matplotlib", "mpmath", "flint", "scipy", "companion")
 
@@ -49,3 +50,11 @@ def test_every_exception_is_of_the_family_and_of_its_kind() -> None:
     assert all(issubclass(error, wnlib.WnlibError) for error in raised)
     kinds = (ValueError, RuntimeError, ImportError)
     assert all(issubclass(error, kinds) for error in raised if error is not wnlib.WnlibError)
+
+
+def test_a_missing_library_is_named_with_the_extra_that_brings_it(monkeypatch):
+    require("rigorous", "numpy")
+    message = r'nowhere and flint cannot be imported: try pip install "wnlib\[rigorous\]"'
+    monkeypatch.setitem(sys.modules, "flint", None)
+    with pytest.raises(wnlib.MissingExtraError, match=message):
+        require("rigorous", "nowhere", "numpy", "flint")

@@ -5,13 +5,15 @@ import pytest
 from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
 
-from companion.experiments import least_squares
 from wnlib.flows.polar import Polar
 from wnlib.models.two_phases import Guarantee, certificate, guarantees, least_norm, length_from_data, projected_descent
 from wnlib.problem import Problem
 
-PROBLEM = least_squares.problem(6, 15, seed=3)
-DIRECTION = least_squares.direction(PROBLEM, seed=3)
+A = Problem.gaussian(6, 15, sparsity=15, seed=3).A
+Y = A @ np.random.default_rng([3, 4]).standard_normal(15)
+PROBLEM = Problem(A, Y / np.linalg.norm(least_norm(Problem(A, Y))))
+DIRECTION = np.random.default_rng([3, 5]).standard_normal(15)
+DIRECTION *= np.sign(Y @ A @ DIRECTION) / np.linalg.norm(DIRECTION)
 
 
 def shares(points: Polar) -> np.ndarray:

@@ -1,12 +1,12 @@
 """Small instances in exact rationals, on which limits are computed to any number of digits, or enclosed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
-import sympy as sp
+from flint import fmpq, fmpq_mat
 
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
@@ -24,6 +24,10 @@ def _rationals(name: str, values: Sequence[Rational], length: int | None = None)
     if length is not None and len(result) != length:
         raise ArgumentError(f"{name} must have {length} entries, got {len(result)}")
     return result
+
+
+def _matrix(rows: Iterable[Iterable[Rational]]) -> fmpq_mat:
+    return fmpq_mat([[fmpq(*Fraction(entry).as_integer_ratio()) for entry in row] for row in rows])
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,20 @@ class Instance:
             raise ArgumentError(f"radius must be > 0, got {self.radius}")
         if min(self.direction) <= 0:
             raise ArgumentError(f"direction must be > 0 in every entry, got a minimum of {min(self.direction)}")
-        if sp.Matrix(rows).rank() < len(rows):
-            raise ArgumentError(f"A must have full row rank, got rank {sp.Matrix(rows).rank()} of {len(rows)} rows")
+        if (rank := _matrix(rows).rank()) < len(rows):
+            raise ArgumentError(f"A must have full row rank, got rank {rank} of {len(rows)} rows")
 
     @cached_property
     def kernel(self) -> list[list[Fraction]]:
-        """A basis of ker A, N - M vectors, exact."""
-        return [[Fraction(int(q.p), int(q.q)) for q in vector] for vector in sp.Matrix(self.A).nullspace()]
+        """A basis of ker A, N - M vectors, exact: one for each column without a pivot, which has a 1 there."""
+        rows = [[Fraction(int(q.p), int(q.q)) for q in row] for row in _matrix(self.A).rref()[0].tolist()]
+        columns = range(len(self.direction))
+        pivots = [next(j for j in columns if row[j]) for row in rows]
+        basis = {free: [Fraction(j == free) for j in columns] for free in columns if free not in pivots}
+        for free, vector in basis.items():
+            for pivot, row in zip(pivots, rows, strict=True):
+                vector[pivot] = -row[free]
+        return list(basis.values())
 
     def approximate_limit(self, flow: Flow) -> list[float]:
         """The limit in double precision, `wnlib.limit`."""
