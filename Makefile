@@ -5,6 +5,7 @@ PYTHON ?= python3
 PARAMS ?=
 SNAKEMAKE_FLAGS ?=
 LOCK_FLAGS ?=
+LAB_FLAGS ?=
 WORKERS ?= 2
 PORT ?= 8000
 ONLY ?=
@@ -12,25 +13,35 @@ THREADS ?= 2
 TORCH ?= torch==2.13.0
 BIN = .venv/bin
 RUN = $(BIN)/python -m pipeline.environment
+COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 \
+    --fork-strategy fewest --generate-hashes --custom-compile-command "make lock" $(LOCK_FLAGS)
 
 export PARAMS
 
-.PHONY: help book ledger test outputs records torch bench serve lock schemas clean .venv
+.PHONY: help book lab ledger test outputs records torch bench serve lock schemas clean .venv
 
 help:
 	@echo "make book      execute the notebooks and build the site to _build/html"
 	@echo "               PARAMS=\"depth=3 ratio=30\" executes them with these parameters"
+	@echo "make lab       open the chapters in JupyterLab, to edit and run them; PARAMS as above"
+	@echo "               LAB_FLAGS=\"--no-browser --port 8889\" goes to JupyterLab"
 	@echo "make ledger    verify every theorem and say what is verified; a part of make book"
 	@echo "make test      lint, types, tests, and the notebooks against their committed outputs"
 	@echo "make outputs   refresh the outputs committed with the notebooks"
+	@echo "make records   compute the stored results anew, or ONLY=\"noise scale\" of them"
+	@echo "make torch     add PyTorch to .venv, with which the tests then compare the package"
 	@echo "make bench     time the package beside its peers, for the book's page of benchmarks"
 	@echo "               ONLY=\"limits growth\" runs these, THREADS=4 gives every contender four threads"
 	@echo "make serve     show the site at http://localhost:$(PORT)"
-	@echo "make lock      resolve pyproject.toml to the two locks (LOCK_FLAGS=--upgrade: to the newest)"
+	@echo "make lock      resolve pyproject.toml to the three locks (LOCK_FLAGS=--upgrade: to the newest)"
 	@echo "make clean     remove everything built, except .venv and .venv-bench"
 
 book: .venv
 	@$(BIN)/python -m pipeline.build $(SNAKEMAKE_FLAGS)
+
+lab:
+	@$(PYTHON) pipeline/bootstrap.py lab
+	@$(RUN) pipeline.lab $(LAB_FLAGS)
 
 ledger: .venv
 	@PARAMS= $(BIN)/python -m pipeline.build ledger --forcerun ledger $(SNAKEMAKE_FLAGS)
@@ -61,12 +72,9 @@ serve: .venv
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)
 
 lock: .venv
-	@$(BIN)/uv pip compile pyproject.toml --output-file requirements.lock --quiet --no-config --universal \
-	    --python-version 3.11 --fork-strategy fewest --extra book --extra test --generate-hashes \
-	    --custom-compile-command "make lock" $(LOCK_FLAGS)
-	@$(BIN)/uv pip compile pyproject.toml --output-file requirements-bench.lock --quiet --no-config --universal \
-	    --python-version 3.11 --fork-strategy fewest --extra bench --constraint requirements.lock --generate-hashes \
-	    --custom-compile-command "make lock" $(LOCK_FLAGS)
+	@$(COMPILE) --output-file requirements.lock --extra book --extra test
+	@$(COMPILE) --output-file requirements-bench.lock --extra bench --constraint requirements.lock
+	@$(COMPILE) --output-file requirements-lab.lock --extra lab --constraint requirements.lock
 
 schemas: .venv
 	@$(BIN)/python -m pipeline.schemas

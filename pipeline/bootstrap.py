@@ -1,12 +1,15 @@
-"""Make .venv what the lock says: ``python3 pipeline/bootstrap.py``. Needs nothing but Python itself.
+"""Make .venv what the lock says: ``python3 pipeline/bootstrap.py [EXTRA ...]``. Needs nothing but Python itself.
 
-Each step leaves a fingerprint of what it was made from, and is redone only when that changes.
+An extra's lock, ``requirements-EXTRA.lock``, comes on top. Each step leaves a fingerprint of what it was made from, and
+is redone only when that changes.
 """
 
 import hashlib
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,10 +63,21 @@ def install_package() -> None:
     pip_install("--no-deps", "--no-build-isolation", "--editable", ".")
 
 
-def main() -> None:
+def install_extra(lock: Path) -> None:
+    print(f"Adding the packages of {lock.name}.", flush=True)
+    pip_install("--require-hashes", "-r", lock.name)
+
+
+def main(extras: Sequence[str] = ()) -> None:
     require_python()
-    for step, source in ((install_lock, LOCK), (install_package, ROOT / "pyproject.toml")):
-        mark = VENV / f"{step.__name__}.sha256"
+    steps = [(install_lock, LOCK), (install_package, ROOT / "pyproject.toml")]
+    for extra in extras:
+        lock = ROOT / f"requirements-{extra}.lock"
+        if not lock.exists():
+            sys.exit(f"{extra!r} is no extra with a lock of its own: there is no {lock.name}")
+        steps.append((partial(install_extra, lock), lock))
+    for step, source in steps:
+        mark = VENV / f"{source.name}.sha256"
         wanted = fingerprint(Path(__file__), source)
         if not mark.exists() or mark.read_text() != wanted:
             step()
@@ -71,4 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -11,21 +11,28 @@ import shutil
 import sys
 from pathlib import Path
 
-from pipeline.notebooks import chapters, cleared, write
+from pipeline.notebooks import Notebook, chapters, cleared, write
 from pipeline.parameters import ParameterError, applied, cell_of, declared
 
 BUILD = Path("_build")
 
 
-def prepare(settings: str) -> None:
-    """Write each notebook as it is to run; an unchanged one keeps its time and so is not run again."""
+def prepared(settings: str) -> dict[str, Notebook]:
+    """Each notebook as it is to run: outputs cleared, parameters set. Raises ParameterError for wrong settings."""
     known = declared()
     wanted = applied(known, settings)
+    result = {}
     for name, notebook in chapters().items():
-        prepared = cleared(notebook)
+        result[name] = cleared(notebook)
         if wanted[name] != known[name]:
-            cell_of(prepared)["source"] = "\n".join(map(str, wanted[name]))
-        write(BUILD / "prepared" / f"{name}.ipynb", prepared)
+            cell_of(result[name])["source"] = "\n".join(map(str, wanted[name]))
+    return result
+
+
+def prepare(settings: str) -> None:
+    """Write each notebook as it is to run; an unchanged one keeps its time and so is not run again."""
+    for name, notebook in prepared(settings).items():
+        write(BUILD / "prepared" / f"{name}.ipynb", notebook)
 
 
 def main() -> None:

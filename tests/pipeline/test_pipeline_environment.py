@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import stat
 import sys
 import tomllib
 from collections import Counter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -17,29 +19,41 @@ from packaging.requirements import Requirement
 from pipeline import bootstrap
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK, BENCH_LOCK = ((ROOT / name).read_text() for name in ("requirements.lock", "requirements-bench.lock"))
-PINS, BENCH_PINS = (dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE)) for lock in (LOCK, BENCH_LOCK))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+LOCKED = {"": ("rigorous", "book", "test"), "-bench": ("bench",), "-lab": ("lab",)}  # extras, by lock
+LOCKS = {name: (ROOT / f"requirements{name}.lock").read_text() for name in LOCKED}
+PINS = {name: dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE)) for name, lock in LOCKS.items()}
+
+
+def asked(extra: str) -> list[Requirement]:
+    """What the package needs with an extra; an extra may name others."""
+    found = map(Requirement, [*PROJECT["dependencies"], *EXTRAS[extra]])
+    return [other for one in found for other in (asked(*one.extras) if one.name == "wnlib" else [one])]
 
 
 def test_locks_have_everything_asked_for_but_pytorch() -> None:
-    extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"book", "test", "bench", "torch"}
-    for pins, asked in (
-        (PINS, [*PROJECT["dependencies"], *extras["book"], *extras["test"]]),
-        (BENCH_PINS, [*PROJECT["dependencies"], *extras["bench"]]),
-    ):
-        for requirement in map(Requirement, asked):
-            assert requirement.specifier.contains(pins[requirement.name]), requirement
+    assert {extra for extras in LOCKED.values() for extra in extras} | {"torch"} == EXTRAS.keys()
+    for name, extras in LOCKED.items():
+        for requirement in (requirement for extra in extras for requirement in asked(extra)):
+            assert requirement.specifier.contains(PINS[name][requirement.name]), requirement
 
 
 def test_locks_agree_and_the_makefile_names_the_same_pytorch() -> None:
-    assert {name: pin for name, pin in BENCH_PINS.items() if PINS.get(name, pin) != pin} == {}
-    [torch] = PROJECT["optional-dependencies"]["torch"]
+    for pins in PINS.values():
+        assert {name: pin for name, pin in pins.items() if PINS[""].get(name, pin) != pin} == {}
+    [torch] = EXTRAS["torch"]
     assert f"TORCH ?= {torch}" in (ROOT / "Makefile").read_text()
 
 
-@pytest.mark.parametrize("lock", [LOCK, BENCH_LOCK], ids=["main", "bench"])
+def test_only_make_lab_installs_jupyterlab() -> None:
+    assert "jupyterlab" in PINS["-lab"]
+    assert "jupyterlab" not in PINS[""]
+    recipes = re.findall(r"^(\w+):.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert [target for target, recipe in recipes if "bootstrap.py lab" in recipe] == ["lab"]
+
+
+@pytest.mark.parametrize("lock", LOCKS.values(), ids=["main", "bench", "lab"])
 def test_a_lock_is_one_version_of_each_with_hashes_and_nothing_local(lock: str) -> None:
     names = re.findall(r"^(\S+)==", lock, re.MULTILINE)
     assert {name for name, count in Counter(names).items() if count > 1} == set()
@@ -52,8 +66,37 @@ def test_conda_environment_reads_the_lock() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     *programs, pip = environment["dependencies"]
     assert pip == {"pip": ["-r requirements.lock"]}
-    assert not PINS.keys() & {re.split("[=<> ]", program)[0] for program in programs}
+    assert not PINS[""].keys() & {re.split("[=<> ]", program)[0] for program in programs}
     assert (ROOT / "postBuild").stat().st_mode & stat.S_IXUSR
+
+
+ROOMS = {
+    "wnlib": ((), ("wnlib/*.py", "wnlib/[!r]*/**/*.py")),
+    "wnlib.rigorous": (("rigorous",), ("wnlib/rigorous/*.py",)),
+    "tests of wnlib": (("rigorous", "test"), ("tests/wnlib/*.py", "tests/*.py")),
+    "benchmarks": (("bench", "torch"), ("benchmarks/*.py",)),
+}
+
+
+def imported(path: Path) -> set[str]:
+    """The libraries that a file imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_what_its_extras_bring(room: str) -> None:
+    extras, patterns = ROOMS[room]
+    files = [path for pattern in patterns for path in ROOT.glob(pattern)]
+    assert len(files) > 2
+    brought = {requirement.name for extra in extras for requirement in asked(extra)}
+    brought |= {Requirement(line).name for line in PROJECT["dependencies"]}
+    known = packages_distributions()
+    needed = {library for path in files for library in imported(path)}
+    ours = {"wnlib", "strategies"} | ({"companion", "benchmarks"} if room == "benchmarks" else set())
+    assert {library for library in needed - ours if not brought & {*known.get(library, [library])}} == set()
 
 
 @pytest.mark.parametrize("version", [(3, 10, 13), (3, 14, 0), (2, 7, 18)])
@@ -74,9 +117,12 @@ def test_venv_is_made_again_only_when_its_sources_change(monkeypatch: pytest.Mon
     def install_package() -> None:
         done.append("package")
 
-    def make() -> list[str]:
+    def install_extra(lock: Path) -> None:
+        done.append(lock.name)
+
+    def make(*extras: str) -> list[str]:
         done.clear()
-        bootstrap.main()
+        bootstrap.main(extras)
         return done
 
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
@@ -84,7 +130,8 @@ def test_venv_is_made_again_only_when_its_sources_change(monkeypatch: pytest.Mon
     monkeypatch.setattr(bootstrap, "LOCK", tmp_path / "requirements.lock")
     monkeypatch.setattr(bootstrap, "install_lock", install_lock)
     monkeypatch.setattr(bootstrap, "install_package", install_package)
-    for name in ("requirements.lock", "pyproject.toml"):
+    monkeypatch.setattr(bootstrap, "install_extra", install_extra)
+    for name in ("requirements.lock", "pyproject.toml", "requirements-lab.lock"):
         (tmp_path / name).write_text("")
 
     assert make() == ["lock", "package"]
@@ -93,8 +140,15 @@ def test_venv_is_made_again_only_when_its_sources_change(monkeypatch: pytest.Mon
     assert make() == ["package"]
     (tmp_path / "requirements.lock").write_text("changed")
     assert make() == ["lock", "package"]
+    assert make("lab") == ["requirements-lab.lock"]
+    assert make("lab") == make() == []
+    (tmp_path / "requirements-lab.lock").write_text("changed")
+    assert make("lab") == ["requirements-lab.lock"]
     monkeypatch.setattr(sys, "version", "another Python")
     assert make() == ["lock", "package"]
+    assert make("lab") == ["requirements-lab.lock"]  # .venv was made again without it
+    with pytest.raises(SystemExit, match=r"there is no requirements-cellar\.lock"):
+        make("cellar")
 
 
 def test_interrupted_step_is_done_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
