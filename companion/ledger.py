@@ -190,7 +190,7 @@ def main(given: list[str] | None = None) -> int:
     for theorem in book.theorems:
         print(describe(theorem))
     if not options.whole:
-        print(f"{path} is as it was: only a run of all theorems on {CASES} cases each writes it")
+        print(f"{path} was not written: only a run of all theorems on {CASES} cases each writes it")
     return 0 if {theorem.status for theorem in book.theorems} <= ESTABLISHED else 1
 
 
