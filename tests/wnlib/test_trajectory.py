@@ -11,7 +11,7 @@ from strategies import DEPTHS, FLOWS, direction, duplicated, error, low_rank, na
 
 from wnlib import Flow, GradientFlow, Polar, Problem, WeightNormFlow, basis_pursuit, integrate, limit
 from wnlib._checks import Array
-from wnlib.trajectories import trajectory
+from wnlib.trajectories import integration
 
 PROBLEM = Problem.gaussian(5, 12, 2, seed=1)
 every_flow = pytest.mark.parametrize("flow", FLOWS, ids=name)
@@ -268,7 +268,7 @@ def test_the_implicit_runge_kutta_method_goes_on_where_the_multistep_one_gives_u
     problem = Problem.gaussian(4, 8, 2, seed=1)
     flow = WeightNormFlow(2, 3.0)
     whole = integrate(flow, problem, flow.start(8, 1.0), 10.0, rtol=1e-9)
-    monkeypatch.setattr(trajectory, "LSODA", Failing)
+    monkeypatch.setattr(integration, "LSODA", Failing)
     parts = integrate(flow, problem, flow.start(8, 1.0), 10.0, rtol=1e-9)
     np.testing.assert_allclose(parts.weights[-1], whole.weights[-1], rtol=1e-6)
 

@@ -15,7 +15,7 @@ def attainable_weights(problem: Problem) -> NDArray[np.bool_]:
     """
     problem.require_nonnegative_interpolant()
     rows, n = problem.row_basis, problem.shape[1]
-    unit = np.abs(problem.moments).max()
+    unit = np.abs(problem.moments).max(initial=0.0) or 1.0  # y = 0 has no size
     program = optimize.linprog(
         np.concatenate([-np.ones(n), np.zeros(n + 1)]),
         A_eq=np.column_stack([rows.T, rows.T, -problem.moments / unit]),
