@@ -26,7 +26,7 @@ parts:
 """
 COUNTS = "```{include} ../theorems/counts.md\n```"
 PARAMETERS = "depth: int = 2  # 1..6: number of factors L"
-SHOW = "from companion.theorems import proof, statement\n\nstatement({0!r})", "proof({0!r})"
+SHOW = "from companion.telling.excerpts import proof, statement\n\nstatement({0!r})", "proof({0!r})"
 STATE = ":::{{prf:{0}}} Of my own\n{1}\n$1 < 2$.\n:::\n"
 USES = 'uses=("magnification",)'
 UNKNOWN = "display({'text/markdown': ''}, raw=True, metadata={'theorem': 'nothing', 'part': 'statement'})"
