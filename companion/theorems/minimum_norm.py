@@ -82,7 +82,6 @@ from functools import partial
 
 import numpy as np
 import sympy as sp
-from scipy.special import lambertw
 
 from companion.verification import symbolic
 from companion.verification.cases import problem_and_start
@@ -93,6 +92,7 @@ from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
 from wnlib.flows.polar import Polar
+from wnlib.limits.bounds import minimum_norm_excess_bounds
 from wnlib.problem import Problem
 
 DIGITS = 18  # -log of the smallest epsilon: the excess is the square of a distance that rounding blurs
@@ -141,18 +141,6 @@ def derive(depth: Depth) -> Derivation:
     return Derivation(steps, residuals)
 
 
-def bounds(
-    k: float, nu: float, length: float, sign: float = 1.0, constant: float = 1.0, index: float = 1.0
-) -> tuple[float, float, float]:
-    r"""The lower bound, the upper bound, and $\varepsilon$, with $c (r_0^2 - q) = k$ (`length` - 1).
-
-    For the falsifiers: another `sign` or `constant` in the exponent, another `index` in place of the 1 in k - 1.
-    """
-    epsilon = nu * np.exp(sign * constant * k * (length - 1))
-    lower, upper = (float(lambertw(factor * epsilon).real) / factor for factor in (k, k - index))
-    return lower, upper, epsilon
-
-
 def planned(case: Case) -> tuple[Problem, Polar, float]:
     """A start of squared radius scale^2 q, and k: 1 + ratio, or less where the excess would be lost in rounding."""
     problem, start = problem_and_start(case)
@@ -167,12 +155,19 @@ def flow_of(problem: Problem, k: float, depth: int = 1) -> WeightNormFlow:
     return WeightNormFlow(depth, k / float(least @ least))
 
 
-def compared(problem: Problem, start: Polar, ends: list[Array], k: float, **wrong: float) -> Measurement:
-    """The squared norms of the ends between their bounds."""
+def compared(
+    problem: Problem, start: Polar, ends: list[Array], k: float, constant: float = 1.0, index: float = 1.0
+) -> Measurement:
+    """The squared norms of the ends between their bounds.
+
+    For the falsifiers: another `constant` in the exponent, another `index` in place of the 1 in k - 1.
+    """
     least = least_norm(problem)
     q, w_0 = float(least @ least), start.weights(1)
     nu = float(np.sum((w_0 @ problem.kernel) ** 2) / (w_0 @ w_0))
-    lower, upper, epsilon = bounds(k, nu, float(w_0 @ w_0) / q, **wrong)
+    epsilon = nu * np.exp(constant * k * (float(w_0 @ w_0) / q - 1))
+    lower = float(minimum_norm_excess_bounds(k, epsilon)[0])
+    upper = float(minimum_norm_excess_bounds(k + (1 - index), epsilon)[1])
     # What is left of end - least is in the rows, where it is what is left of the loss.
     distances = [float(np.sum((end @ problem.kernel) ** 2)) / q for end in ends]
     return Measurement([*(lower for _ in ends), *distances, upper], [*distances, *(upper for _ in ends), epsilon])
@@ -214,7 +209,7 @@ THEOREM = Theorem(
         Falsifier(2, "$c = 1/r^2$: gradient flow", partial(another, plain=True)),
         Falsifier(3, "a flow that stops on the way", partial(measure, fitted=0.1)),
         Falsifier(4, "$k < 1$", blunt),
-        Falsifier("formula", "$e^{c (q - r_0^2)}$", partial(measure, sign=-1.0)),
+        Falsifier("formula", "$e^{c (q - r_0^2)}$", partial(measure, constant=-1.0)),
         Falsifier("formula", "$e^{c (r_0^2 - q)/2}$", partial(measure, constant=0.5)),
         Falsifier("formula", "$k + 1$ in place of $k - 1$", partial(measure, index=-1.0)),
     ),

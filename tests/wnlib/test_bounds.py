@@ -11,6 +11,7 @@ from wnlib.limits.bounds import (
     deep_plain_excess_bound,
     entropy_excess,
     magnification_excess_bound,
+    minimum_norm_excess_bounds,
     normalized_excess_bound,
     normalized_mass_bound,
     plain_excess_bound,
@@ -155,3 +156,29 @@ def test_bounds_of_deep_flows_refuse_depth_2():
         deep_plain_excess_bound(2, 1.0, TARGETS[0])
     with pytest.raises(ValueError, match="depth"):
         deep_normalized_excess_bound(2, 1.0, 1.0, TARGETS[0])
+
+
+@pytest.mark.parametrize("ratio", [1.5, 4.0, 20.0])
+@pytest.mark.parametrize("scale", [-0.6, 0.9, 1.2])
+def test_the_excess_over_the_least_norm_is_between_its_bounds(ratio, scale):
+    """Of limits at depth 1, with the least norm as the unit of length."""
+    dense = Problem.gaussian(5, 9, 9, seed=2)
+    least = np.linalg.lstsq(dense.A, dense.y)[0]
+    problem, unit = Problem(dense.A, dense.y / np.linalg.norm(least)), least / np.linalg.norm(least)
+    flow, direction = WeightNormFlow(1, ratio), np.random.default_rng(1).standard_normal(9)
+    direction *= np.sign(scale * (direction @ unit))
+    start = flow.start(9, scale, direction)
+    weights = limit(flow, problem, start).weights
+    excess = np.sum((weights @ problem.kernel) ** 2)
+    share = np.sum((start.direction @ problem.kernel) ** 2)
+    lower, upper = minimum_norm_excess_bounds(ratio, share * np.exp(ratio * (scale**2 - 1)))
+    assert weights @ weights - 1 == pytest.approx(excess, abs=1e-9)
+    assert 0 < lower * (1 - 1e-9) <= excess <= upper * (1 + 1e-9)
+    assert upper <= 1.7 * lower
+
+
+def test_the_bounds_on_the_excess_over_the_least_norm_have_the_shape_of_epsilon():
+    epsilon = np.array([[1e-8, 0.1], [1.0, 1e3]])
+    lower, upper = minimum_norm_excess_bounds(3.0, epsilon)
+    assert_allclose(lower * np.exp(3 * lower), epsilon, rtol=1e-12)
+    assert_allclose(upper * np.exp(2 * upper), epsilon, rtol=1e-12)

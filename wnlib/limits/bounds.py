@@ -11,6 +11,7 @@ other bounds solve this inequality, exactly or for the first terms. `target` is 
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import lambertw
 
@@ -115,6 +116,16 @@ def deep_plain_excess_bound(depth: int, scale: float, target: Array) -> float:
     beta = (at_start / at_uniform) ** (depth / 2 - 1)
     rest = 1 - float(radius_of(target, depth)) ** 2 / at_uniform
     return depth / 2 * beta / (1 - beta) * rest if beta < 1 else np.inf
+
+
+def minimum_norm_excess_bounds(sharpness: float, epsilon: ArrayLike) -> tuple[Array, Array]:
+    r"""Weight normalization, depth 1, with $q = \|A^+ y\|^2$: bounds below and above on $(\|w_\infty\|^2 - q)/q$.
+
+    They are $W(k \varepsilon)/k$ and $W((k-1) \varepsilon)/(k-1)$, with Lambert's W, $k = c\,q > 1$ the `sharpness`
+    and $\varepsilon = \nu\, e^{c (r_0^2 - q)}$, of any shape; $\nu$ is the share of $\|w_0\|^2$ that is in ker A.
+    """
+    lower, upper = (np.asarray(lambertw(k * np.asarray(epsilon)).real / k) for k in (sharpness, sharpness - 1))
+    return lower, upper
 
 
 def window_mass(problem: Problem, depth: int, scale: float) -> float:
