@@ -13,6 +13,7 @@ import numpy as np
 
 from companion.running import fingerprint
 from companion.verification.ensemble import Case, Ensemble
+from companion.verification.symbolic import Depth, Derivation
 from companion.verification.theorem import BOUNDS, Falsifier, Theorem, compare
 from companion.verification.verification import (
     Assumed,
@@ -26,6 +27,7 @@ from companion.verification.verification import (
     Worst,
 )
 
+PARTS = ("measurement", "derivation", "falsifiers", "certificates")
 CASES = 100
 FALSIFIER_CASES = 30
 LARGEST = (-1e308, 1e308)
@@ -34,8 +36,10 @@ Draw = Callable[[Ensemble, int], Case]
 Part = Measured | Derived | tuple[Falsified, ...] | tuple[Certified, ...]
 
 
-def verify(theorem: Theorem, cases: int = CASES, first_failure: bool = False) -> Verification:
-    """Check one theorem. With `first_failure`, nothing is tried after the first case or part that fails."""
+def verify(
+    theorem: Theorem, cases: int = CASES, first_failure: bool = False, parts: tuple[str, ...] = PARTS
+) -> Verification:
+    """Check the `parts` of one theorem, in order. With `first_failure`, nothing is tried after a check that fails."""
     began = time.perf_counter()
     found = Verification(
         name=theorem.name,
@@ -51,17 +55,17 @@ def verify(theorem: Theorem, cases: int = CASES, first_failure: bool = False) ->
         seconds=0.0,
     )
     drawn = cache(Ensemble.case)  # falsifiers share cases with the measurement, and what these have computed
-    parts: dict[str, Callable[[], Part]] = {
+    run: dict[str, Callable[[], Part]] = {
         "measurement": lambda: _measured(theorem, drawn, cases, first_failure),
-        "derivation": lambda: _derived(theorem),
-        "falsifiers": lambda: tuple(_falsified(theorem, falsifier, drawn, cases) for falsifier in theorem.falsifiers),
+        "derivation": lambda: _derived(theorem, first_failure),
+        "falsifiers": lambda: _all_falsified(theorem, drawn, cases, first_failure),
         "certificates": lambda: _certified(theorem),
     }
-    for part, run in parts.items():
+    for part in parts:
         if first_failure and (found.failures or found.missing):
             break
         try:
-            found = found.model_copy(update={part: run()})
+            found = found.model_copy(update={part: run[part]()})
         except Exception as error:
             broken = f"the {part} raised {type(error).__name__}: {error}"
             found = found.model_copy(update={"missing": (*found.missing, broken)})
@@ -80,12 +84,13 @@ def versions() -> dict[str, str]:
 
 
 def _measured(theorem: Theorem, case: Draw, cases: int, first_failure: bool) -> Measured:
-    drawn, measured, compared = [], [], []
+    drawn, measured, compared, failing = [], [], [], 0
     for index in range(cases):
         drawn.append(case(theorem.ensemble, index))
         measured.append(theorem.measure(drawn[-1]))
         compared.append(compare(theorem.kind, measured[-1]))
-        if first_failure and theorem.share == 1 and not compared[-1].discrepancy <= theorem.limit:
+        failing += not compared[-1].discrepancy <= theorem.limit
+        if first_failure and (cases - failing) / cases < theorem.share:
             break
     discrepancies = np.array([comparison.discrepancy for comparison in compared])
     passing = discrepancies <= theorem.limit
@@ -108,6 +113,15 @@ def _measured(theorem: Theorem, case: Draw, cases: int, first_failure: bool) -> 
     )
 
 
+def _all_falsified(theorem: Theorem, case: Draw, cases: int, first_failure: bool) -> tuple[Falsified, ...]:
+    found: list[Falsified] = []
+    for falsifier in theorem.falsifiers:
+        found.append(_falsified(theorem, falsifier, case, cases))
+        if first_failure and not found[-1].rejected:
+            break
+    return tuple(found)
+
+
 def _falsified(theorem: Theorem, falsifier: Falsifier, case: Draw, cases: int) -> Falsified:
     ensemble = falsifier.ensemble or theorem.ensemble
     drawn = [case(ensemble, index) for index in range(min(cases, FALSIFIER_CASES))]
@@ -124,8 +138,12 @@ def _falsified(theorem: Theorem, falsifier: Falsifier, case: Draw, cases: int) -
     )
 
 
-def _derived(theorem: Theorem) -> Derived:
-    derivations = {depth: theorem.derive(depth) for depth in theorem.depths}
+def _derived(theorem: Theorem, first_failure: bool) -> Derived:
+    derivations: dict[Depth, Derivation] = {}
+    for depth in theorem.depths:
+        derivations[depth] = theorem.derive(depth)
+        if first_failure and not derivations[depth].holds:
+            break
     first = theorem.depths[0]
     return Derived(
         depths=tuple(

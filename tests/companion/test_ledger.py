@@ -141,6 +141,32 @@ def test_first_failure_stops() -> None:
     assert "derivation" not in json.loads(text(found))
 
 
+def test_first_failure_stops_within_a_part() -> None:
+    passing = Falsifier("formula", "nothing", THEOREM.measure)
+    rest = Derivation((), (sp.Symbol("rest"),))
+    wrong = replace(THEOREM, derive=lambda depth: rest, falsifiers=(passing, passing, *THEOREM.falsifiers))
+    derivation = verify(wrong, cases=1, first_failure=True).derivation
+    assert derivation is not None
+    assert [each.depth for each in derivation.depths] == ["L"]
+    assert len(verify(replace(wrong, derive=THEOREM.derive), cases=1, first_failure=True).falsifiers or ()) == 1
+
+
+def test_first_failure_stops_where_the_share_is_out_of_reach() -> None:
+    def wrong_at_depth_one(case: Case) -> Measurement:
+        return Measurement(2.0 if case.depth == 1 else 1.0, 1.0)
+
+    for share, cases in ((0.8, 12), (0.9, 7)):  # 2 of 12 are wrong: the first and the seventh
+        theorem = replace(with_measure(wrong_at_depth_one), share=share)
+        assert measured(verify(theorem, cases=12, first_failure=True)).cases == cases
+
+
+def test_parts_are_tried_in_the_order_given() -> None:
+    wrong = replace(with_measure(partial(magnification.measure, exponent=0.6)), derive=lambda depth: Derivation((), ()))
+    found = verify(wrong, cases=1, first_failure=True, parts=("derivation", "measurement", "falsifiers"))
+    assert set(json.loads(text(found))) >= {"derivation", "measurement"}
+    assert found.falsifiers is None
+
+
 def test_nan_is_written_as_null() -> None:
     found = verify(with_measure(lambda case: Measurement(np.nan, 1.0)), cases=1)
     assert json.loads(text(found))["measurement"]["worst"]["measured"] is None
