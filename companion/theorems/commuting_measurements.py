@@ -303,4 +303,13 @@ THEOREM = Theorem(
         ),
         Falsifier("formula", "the model in the standard basis", partial(measure, rotated=False, network=False)),
     ),
+    mutants=(
+        "a power more in the plain velocity",
+        "measurements added to the residual",
+        "a tenth more of the eigenvalues",
+        "a power more of a matrix",
+        "a minus in Horner's rule",
+        "no r in the turning of a matrix",
+        "a tenth more at the start",
+    ),
 )

@@ -276,4 +276,10 @@ THEOREM = Theorem(
         Falsifier("formula", "the limit from twice the radius", partial(measure, scale=2.0)),
         Falsifier("formula", "the limit of the other flow", partial(measure, swapped=True)),
     ),
+    mutants=(
+        "depth 2 for the direction of the weights",
+        "a tenth more of the start's magnification",
+        "the radius subtracted in the mismatch",
+        "1 - L for 2 - L on the curve",
+    ),
 )

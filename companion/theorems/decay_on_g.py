@@ -219,4 +219,9 @@ THEOREM = Theorem(
         Falsifier("formula", r"all $k \in \ker A$", partial(measure, outside=True)),
     ),
     uses=("salimans_kingma", "magnification", "mirror_map"),
+    mutants=(
+        "weights divided by the direction",
+        "the mass's entropy added",
+        "half the penalty on the mass",
+    ),
 )

@@ -203,4 +203,9 @@ THEOREM = Theorem(
         Falsifier("formula", r"$\sigma$ with the first ratio", partial(measure, constant=True)),
     ),
     uses=("salimans_kingma", "schedules", "implicit_bias"),
+    mutants=(
+        "the angular schedule for both rates",
+        "the pull added",
+        "1 - L for 2 - L in the speed's derivation",
+    ),
 )

@@ -239,4 +239,10 @@ THEOREM = Theorem(
         Falsifier("formula", r"$\tfrac12 b$", partial(measure, shrink=0.5)),
     ),
     uses=("salimans_kingma", "implicit_bias"),
+    mutants=(
+        "rho in the measurements of a step",
+        "the pull of a step over the norm",
+        "a power of rho more in a step of g",
+        "a vector that decay lengthens",
+    ),
 )

@@ -348,4 +348,13 @@ THEOREM = Theorem(
         Falsifier("formula", r"half the growth of $\lVert v\rVert^2$", partial(longer, growth=0.5)),
     ),
     uses=("sphere", "salimans_kingma"),
+    mutants=(
+        "no L in a step",
+        "ratio squared in a polar step",
+        "1/norm for the ratio of g and v",
+        "the pull of a step added",
+        "the first minibatch at every step",
+        "minibatches not scaled",
+        "the direction left out of its velocity",
+    ),
 )

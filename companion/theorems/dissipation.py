@@ -173,4 +173,14 @@ THEOREM = Theorem(
         Falsifier("formula", r"$-\kappa L\, \ell$", partial(measure, factor=1.0)),
         Falsifier("formula", r"$+2 \kappa L\, \ell$", partial(measure, factor=-2.0)),
     ),
+    mutants=(
+        "r squared in the turning",
+        "no L in the speed",
+        "the linear part added in the divergence",
+        "twice the loss",
+        "no lengths of steps in an integral",
+        "an integral over each step alone",
+        "the loss squared in the dissipated loss",
+        "no speed in the dissipated loss",
+    ),
 )

@@ -197,4 +197,9 @@ THEOREM = Theorem(
         Falsifier("formula", r"$d\tau = (\kappa L)^2\, dt$", partial(measure, power=2.0)),
         Falsifier("formula", r"$D = \Phi^* - 2 \langle y, \lambda\rangle$", partial(measure, offset=2.0)),
     ),
+    mutants=(
+        "no L in the speed",
+        "a power of r less in the speed",
+        "the potential added in its conjugate",
+    ),
 )

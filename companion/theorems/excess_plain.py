@@ -168,4 +168,9 @@ THEOREM = Theorem(
         Falsifier("formula", r"$\alpha/10$ in the bounds", partial(measure, scale=0.1)),
         Falsifier("formula", "half of the bounds", partial(measure, share=0.5)),
     ),
+    mutants=(
+        "the entropy subtracted in the plain mass bound",
+        "no e in the plain mass bound",
+        "half the excess of depth 2",
+    ),
 )

@@ -189,4 +189,13 @@ THEOREM = Theorem(
         Falsifier("formula", "a quarter of the explicit bound", partial(measure, share=0.25)),
         Falsifier("formula", r"$\alpha^{L-1}$", partial(measure, power=1.0)),
     ),
+    mutants=(
+        "half the exponent in the radius",
+        "twice the plain potential of depth 3",
+        "a power less in the uniform mass",
+        "L for L - 2 in the excess",
+        "L/2 for L/2 - 1 in the plain deep excess",
+        "1 + beta in the plain deep excess",
+        "half the power of Q in the plain deep excess",
+    ),
 )

@@ -158,4 +158,10 @@ THEOREM = Theorem(
         Falsifier("formula", "$2c$ in the bounds", partial(measure, ratio=2.0)),
         Falsifier("formula", r"half of $\mathrm{KL}$", partial(measure, share=0.5)),
     ),
+    mutants=(
+        "the entropy added",
+        "the scale not squared in the mass bound",
+        "no 2 in the mass bound",
+        "half the excess of depth 2",
+    ),
 )

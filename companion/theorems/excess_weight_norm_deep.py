@@ -178,4 +178,12 @@ THEOREM = Theorem(
         Falsifier("formula", "$N^{(1-L)/2}$", partial(measure, power=-0.5)),
         Falsifier("formula", "half of the integral", partial(measure, share=0.5)),
     ),
+    mutants=(
+        "half the exponent in the radius",
+        "a minus in the recurrence",
+        "a power less in the uniform mass",
+        "L for L - 2 in the excess",
+        "L - 1 for L - 2 in the deep excess",
+        "1 - L for 1 - L/2 in the deep excess",
+    ),
 )

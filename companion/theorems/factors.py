@@ -174,4 +174,11 @@ THEOREM = Theorem(
         Falsifier("formula", "the same speed, not $1/L$ of it", partial(measure, power=0)),
         Falsifier("formula", "$1/L^2$ of the speed", partial(measure, power=2)),
     ),
+    mutants=(
+        "2L in the plain velocity",
+        "r squared in the turning at depth 1",
+        "the pull added at depth 1",
+        "twice the growth of the radius",
+        "a tenth more at the start",
+    ),
 )

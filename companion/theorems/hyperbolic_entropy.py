@@ -223,4 +223,11 @@ THEOREM = Theorem(
         Falsifier("formula", "slopes smaller by a tenth", partial(measure, slope=0.9)),
     ),
     uses=("signed_potential",),
+    mutants=(
+        "nine tenths of the temperature's magnification",
+        "one of Newton's steps for eight",
+        "the temperature squared at every depth",
+        "1 for L in the power of the tilt",
+        "a power less in the signed gradient",
+    ),
 )

@@ -331,4 +331,10 @@ THEOREM = Theorem(
         Falsifier("formula", "$2c$", partial(measure, moving=normalized_flow, minimising=doubled_ratio)),
         Falsifier("formula", "the potential of the other flow", partial(measure, minimising=other_flow)),
     ),
+    mutants=(
+        "half the log-magnification",
+        "ratio squared in the polar velocity",
+        "the linear part added in the divergence",
+        "a tenth less of the start's magnification",
+    ),
 )

@@ -253,4 +253,12 @@ THEOREM = Theorem(
     ),
     uses=("magnification",),
     certify=certify,
+    mutants=(
+        "magnification squared",
+        "a power of z more in the dual variable",
+        "a power less in the drift",
+        "the rows' basis without its first vector",
+        "the direction left out of its velocity",
+        "the radius left out of its velocity",
+    ),
 )

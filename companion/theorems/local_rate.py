@@ -236,4 +236,16 @@ THEOREM = Theorem(
         Falsifier("formula", r"$2\mu_1$", partial(measure, factor=2.0)),
         Falsifier("formula", r"$\gamma$ for $1/\gamma$ in $K$", partial(measure, inverted=True)),
     ),
+    mutants=(
+        "the exponent 2/L in polar coordinates",
+        "1/r for the plain flow's ratio",
+        "a ratio that grows with the radius",
+        "2 for the radial rate",
+        "twice the rate matrix",
+        "gamma for 1/gamma in the rates",
+        "the radial part twice in the rates",
+        "a power of x more in the rates",
+        "r for its square in the rates",
+        "no L in the chart's radius",
+    ),
 )

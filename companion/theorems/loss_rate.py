@@ -191,4 +191,14 @@ THEOREM = Theorem(
         Falsifier("formula", r"$4\tau\ell$ for $2\tau\ell$", partial(measure, first=2.0)),
         Falsifier("formula", "the second left side, thrice", partial(measure, second=3.0)),
     ),
+    mutants=(
+        "a direction over the squared radius",
+        "magnification squared",
+        "a power of r more in the speed",
+        "the decay of the potential inverted",
+        "twice the loss",
+        "no lengths of steps in an integral",
+        "twice the dual time",
+        "the time for the dual time",
+    ),
 )

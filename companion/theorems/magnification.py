@@ -155,4 +155,11 @@ THEOREM = Theorem(
         Falsifier("formula", "$e^{-c r^2/2}$", partial(measure, exponent=-0.5)),
         Falsifier("formula", r"$\kappa$ with $r^{L+1}$", partial(measure, power=1)),
     ),
+    mutants=(
+        "the pull added at depth 1",
+        "r in the turning",
+        "a power of r less in the speed",
+        "magnification inverted in the speed",
+        "1 - L for 2 - L in the speed's derivation",
+    ),
 )

@@ -172,4 +172,12 @@ THEOREM = Theorem(
         Falsifier("formula", r"$D_\Phi(z, \cdot)$ from a start of twice the radius", partial(measure, scale=2.0)),
         Falsifier("formula", r"half of $D_\Phi(w_\infty, \tfrac SN\mathbf 1)$", partial(measure, share=0.5)),
     ),
+    mutants=(
+        "half the exponent in the radius",
+        "the exponent 2/L in polar coordinates",
+        "twice the penalty on the mass",
+        "a minus in the recurrence",
+        "a tenth less of the start's magnification",
+        "a tenth of the budget",
+    ),
 )

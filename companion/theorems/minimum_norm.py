@@ -214,4 +214,11 @@ THEOREM = Theorem(
         Falsifier("formula", "$k + 1$ in place of $k - 1$", partial(measure, index=-1.0)),
     ),
     uses=("perpendicular",),
+    mutants=(
+        "norms not squared where they are added",
+        "the radius subtracted in the mismatch",
+        "nine tenths of the turning of the chart",
+        "half of the chart's clock",
+        "a tenth more of the least norm",
+    ),
 )

@@ -336,4 +336,16 @@ THEOREM = Theorem(
         Falsifier("formula", r"$\nabla^2\Phi_L = 2 \kappa L\, K^{-1}$", partial(measure, curvature=2.0)),
         Falsifier("formula", r"$\gamma$ for $1/\gamma$ in $K$", partial(measure, power=1)),
     ),
+    mutants=(
+        "the exponent 2/L in polar coordinates",
+        "signs lost in polar coordinates",
+        "the pull added",
+        "a power of z less in the dual variable",
+        "twice the penalty on the mass",
+        "a minus in the recurrence",
+        "L for its square in the metric",
+        "gamma for 1/gamma in the metric",
+        "a power of u more in the metric",
+        "half the power of r in the metric",
+    ),
 )

@@ -314,4 +314,10 @@ THEOREM = Theorem(
         Falsifier("formula", r"$\chi$ with $u_{0,i}^{1-L}$", partial(measure, power=-1), ensemble=DEEP),
     ),
     uses=("dissipation",),
+    mutants=(
+        "twice the potential of depth 3",
+        "a minus in the recurrence",
+        "the exponent 2/L towards zero",
+        "a chart's radius that shrinks for growing",
+    ),
 )

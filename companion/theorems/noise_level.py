@@ -221,4 +221,10 @@ THEOREM = Theorem(
         Falsifier("formula", "half of the rate", partial(measure, factor=0.5)),
         Falsifier("formula", r"$\varrho\,(\varrho + \delta)$", partial(measure, sign=-1.0)),
     ),
+    mutants=(
+        "a power more in the plain velocity",
+        "the pull added",
+        "r squared in the speed",
+        "the linear part added in the divergence",
+    ),
 )

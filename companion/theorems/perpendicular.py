@@ -187,4 +187,12 @@ THEOREM = Theorem(
         Falsifier("formula", "$e^{c (r_0^2 - r^2)}$", partial(wrong_law, constant=2.0)),
     ),
     uses=("magnification",),
+    mutants=(
+        "a tenth more across",
+        "the offset of x subtracted",
+        "no r in the turning of the chart",
+        "the chart's kernel grows for shrinking",
+        "a tenth more of the least norm",
+        "a limit of the wrong sign",
+    ),
 )

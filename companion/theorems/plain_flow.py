@@ -140,4 +140,10 @@ THEOREM = Theorem(
         Falsifier("formula", r"$\eta_u = \eta_r r^2$", partial(measure, order=2.0)),
         Falsifier("formula", r"$\eta_u = \eta_r/(2 r^2)$", partial(measure, factor=0.5)),
     ),
+    mutants=(
+        "no L in the plain velocity",
+        "a power more in the plain velocity",
+        "the pull added at depth 1",
+        "r squared in the turning",
+    ),
 )

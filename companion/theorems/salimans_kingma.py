@@ -182,4 +182,10 @@ THEOREM = Theorem(
         Falsifier("formula", r"$\lVert v(0)\rVert^2$ in place of its inverse", partial(measure, order=2.0)),
         Falsifier("formula", r"$\eta_g/\eta_v$ in the ratio", partial(measure, inverted=True)),
     ),
+    mutants=(
+        "3 for the radius's rate",
+        "r squared in the turning at depth 1",
+        "twice the turning",
+        "r for its power in the rate of u",
+    ),
 )

@@ -231,4 +231,9 @@ THEOREM = Theorem(
         Falsifier("formula", r"no invariant lost: $\sigma = 0$", everything_survives),
     ),
     uses=("invariants", "magnification"),
+    mutants=(
+        "the angular schedule for both rates",
+        "the pull added",
+        "1 - L for 2 - L in the speed's derivation",
+    ),
 )

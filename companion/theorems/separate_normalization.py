@@ -340,4 +340,10 @@ THEOREM = Theorem(
         ),
     ),
     uses=("magnification", "invariants", "mirror_map", "implicit_bias"),
+    mutants=(
+        "L - 1 for L - 2 in the matched clock",
+        "separate clocks that run with the radius",
+        "a power of r more in the growth of a half",
+        "a power of u more in the turning of a half",
+    ),
 )

@@ -161,4 +161,9 @@ THEOREM = Theorem(
         Falsifier("formula", r"$r \ge 1.01\, r_0$", partial(measure, grown=1.01)),
     ),
     uses=("signed_potential", "magnification", "convergence"),
+    mutants=(
+        "a radius that shrinks for growing",
+        "a power of r less in the turning",
+        "twice the dual variable",
+    ),
 )

@@ -223,4 +223,11 @@ THEOREM = Theorem(
         ),
     ),
     uses=("invariants", "mirror_map", "implicit_bias"),
+    mutants=(
+        "nine tenths of the log-magnification",
+        "one of Newton's steps for eight",
+        "both halves larger",
+        "L for L - 2 in the smaller half",
+        "half the signed gradient of depth 2",
+    ),
 )

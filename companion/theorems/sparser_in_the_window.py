@@ -129,4 +129,9 @@ THEOREM = Theorem(
         Falsifier(3, "a thirtieth of the weights", partial(measure, size=1 / 30)),
         Falsifier("formula", "gradient flow is the sparser one", partial(measure, swapped=True)),
     ),
+    mutants=(
+        "twice the squared radius for the radius",
+        "ratio inverted in the magnification",
+        "the start inverted in the plain mismatch",
+    ),
 )

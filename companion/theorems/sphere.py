@@ -267,4 +267,12 @@ THEOREM = Theorem(
         Falsifier("formula", "$r^{L+1}$ in $u'$", partial(measure, power=1)),
         Falsifier("formula", r"$\eta_r (r')^2 + \eta_u \lVert u'\rVert^2$ in $\ell'$", partial(measure, order=-1)),
     ),
+    mutants=(
+        "a start off the sphere",
+        "no L in the polar velocity",
+        "a power of r more in the growth of the radius",
+        "the pull added",
+        "the direction left out of its velocity",
+        "the radius left out of its velocity",
+    ),
 )

@@ -197,4 +197,11 @@ THEOREM = Theorem(
         Falsifier("formula", r"$D_\Phi(z, \cdot)$ from a start of twice the radius", partial(measure, scale=2.0)),
         Falsifier("formula", r"half of $D_\Phi(w(t), \tfrac SN\mathbf 1)$", partial(measure, share=0.5)),
     ),
+    mutants=(
+        "the exponent 2/L in polar coordinates",
+        "a power more in the plain velocity",
+        "half the log-magnification",
+        "twice the penalty on the mass",
+        "a minus in the recurrence",
+    ),
 )

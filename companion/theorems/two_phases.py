@@ -400,4 +400,17 @@ THEOREM = Theorem(
         ),
     ),
     uses=("minimum_norm", "perpendicular"),
+    mutants=(
+        "the pull added at depth 1",
+        "nine tenths of the turning of the chart",
+        "the start's offset alone",
+        "the start's offset added",
+        "time multiplied by the rate",
+        "the pseudoinverse left out",
+        "half the radius in the drive",
+        "the start's offset inverted",
+        "no radius in the guaranteed rate",
+        "nine tenths of the certificate",
+        "projected steps uphill",
+    ),
 )

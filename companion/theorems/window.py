@@ -203,4 +203,10 @@ THEOREM = Theorem(
         Falsifier("formula", "$Q$ from every start", partial(measure, claimed=1e-3), ensemble=BEYOND),
         Falsifier("formula", r"$\rho$ of depth 2", partial(measure, depth=2), ensemble=BEYOND),
     ),
+    mutants=(
+        "half the exponent in the radius",
+        "magnification inverted",
+        "half of the start's magnification",
+        "no loss below that of zero",
+    ),
 )

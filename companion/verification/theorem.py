@@ -186,6 +186,7 @@ class Theorem:
     certify      certificates for one depth, where there are any
     symbolic     whether `derive` takes the symbol L as well as numbers
     share        for empirical statements, the share of cases in which it is claimed to hold
+    mutants      the names of wrong variants of the code that the checks must notice, of `verification.mutants`
     """
 
     module: str
@@ -201,6 +202,7 @@ class Theorem:
     certify: Callable[[int], tuple[Certificate, ...]] | None = None
     symbolic: bool = False
     share: float = 1.0
+    mutants: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

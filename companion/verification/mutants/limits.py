@@ -1,0 +1,139 @@
+"""Mutants of limits, saddles, and the bounds on them."""
+
+from companion.verification.mutation import Changes
+
+CHANGES: Changes = {
+    "LimitCurve._on_the_line": {
+        "norms not squared where they are added": (
+            "np.logaddexp(2 * log_least, 2 * log_across)",
+            "np.logaddexp(log_least, log_across)",
+        ),
+        "a tenth more across": ("sign * np.exp(log_scale)", "1.1 * sign * np.exp(log_scale)"),
+    },
+    "_mismatch": {
+        "the start inverted in the plain mismatch": ("log_r0 - log_scale", "-log_r0 - log_scale"),
+        "a tenth more of the start's magnification": (
+            "magnified - float(flow.log_magnification(radius))",
+            "1.1 * magnified - float(flow.log_magnification(radius))",
+        ),
+        "a tenth less of the start's magnification": (
+            "magnified - float(flow.log_magnification(radius))",
+            "0.9 * magnified - float(flow.log_magnification(radius))",
+        ),
+        "half of the start's magnification": (
+            "magnified - float(flow.log_magnification(radius))",
+            "0.5 * magnified - float(flow.log_magnification(radius))",
+        ),
+        "the radius subtracted in the mismatch": (
+            "magnified - float(flow.log_magnification(radius)) + log_r",
+            "magnified - float(flow.log_magnification(radius)) - log_r",
+        ),
+    },
+    "CurveEquations.complete": {
+        "1 - L for 2 - L on the curve": ("(np.log(sigma) + units) / (2 - L)", "(np.log(sigma) + units) / (1 - L)"),
+    },
+    "collapse.below_zero": {
+        "above the loss of zero for below it": (
+            "0.5 * image @ image < problem.y @ image",
+            "0.5 * image @ image > problem.y @ image",
+        ),
+        "no loss below that of zero": ("bool(0.5 * image @ image < problem.y @ image)", "False"),
+    },
+    "divergence_excludes_collapse": {"the exponent 2/L towards zero": ("1 / L", "2 / L")},
+    "_followed_to_zero": {"a radius that grows for shrinking": ("2 / (flow.ratio * size)", "-2 / (flow.ratio * size)")},
+    "SmallStart.push": {
+        "the direction for its power in the push": ("self.direction**self.depth", "self.direction"),
+        "a power less in the push": ("self.direction**self.depth", "self.direction ** (self.depth - 1)"),
+    },
+    "SmallStart.force": {
+        "a tenth of the bound on the force": (
+            "np.abs(A.T @ y).max() + (A**2).sum(axis=0).max() * radius**self.depth",
+            "0.1 * (np.abs(A.T @ y).max() + (A**2).sum(axis=0).max() * radius**self.depth)",
+        ),
+    },
+    "SmallStart.excess": {
+        "no L in the excess of a small start": ("self.depth * self.ratio * radius**2", "self.ratio * radius**2"),
+        "no ratio in the excess of a small start": ("self.depth * self.ratio * radius**2", "self.depth * radius**2"),
+        "twice the squared push": ("self.push**2", "2 * self.push**2"),
+    },
+    "SmallStart.push_left": {
+        "twice the push that is left": ("-K * np.expm1(self.excess(radius))", "-4 * K * np.expm1(self.excess(radius))"),
+    },
+    "mass_bound": {
+        "a tenth of the budget": (
+            "float(mirror.bregman(np.full(n, mass / n), start)) - budget",
+            "float(mirror.bregman(np.full(n, mass / n), start)) - 0.1 * budget",
+        ),
+    },
+    "entropy_excess": {
+        "the entropy added": (
+            "np.log(len(target)) + np.sum(share * np.log(share))",
+            "np.log(len(target)) - np.sum(share * np.log(share))",
+        )
+    },
+    "normalized_mass_bound": {
+        "the scale not squared in the mass bound": ("scale**2", "scale"),
+        "no 2 in the mass bound": ("2 * Q", "Q"),
+    },
+    "plain_mass_bound": {
+        "the entropy subtracted in the plain mass bound": (
+            "np.log(Q / S0) - 1 + entropy_excess(target)",
+            "np.log(Q / S0) - 1 - entropy_excess(target)",
+        ),
+        "no e in the plain mass bound": ("k / np.e", "k"),
+    },
+    "uniform_mass": {
+        "a power less in the uniform mass": (
+            "n * (radius_of(target, depth) / np.sqrt(n)) ** depth",
+            "n * (radius_of(target, depth) / np.sqrt(n)) ** (depth - 1)",
+        ),
+    },
+    "magnification_excess_bound": {
+        "half the excess of depth 2": ("2 * log_magnification", "4 * log_magnification"),
+        "L for L - 2 in the excess": ("L - 2", "L"),
+    },
+    "deep_normalized_excess_bound": {
+        "L - 1 for L - 2 in the deep excess": ("depth - 2", "depth - 1"),
+        "1 - L for 1 - L/2 in the deep excess": ("1 - depth / 2", "1 - depth"),
+    },
+    "deep_plain_excess_bound": {
+        "L/2 for L/2 - 1 in the plain deep excess": ("depth / 2 - 1", "depth / 2"),
+        "1 + beta in the plain deep excess": ("1 - beta", "1 + beta"),
+        "half the power of Q in the plain deep excess": ("2 / depth", "1 / depth", 2),
+    },
+    "stay": {
+        "a mass multiplied for shared": ("mass / outside.sum()", "mass * outside.sum()"),
+        "the error of the force subtracted": ("force + columns * error", "force - columns * error"),
+        "the fastest growth in both bounds": (
+            "L * rate[0] * (force - columns * error)",
+            "L * rate[1] * (force + columns * error)",
+        ),
+        "the least loss without the push": ("at.loss - push * mass", "at.loss"),
+        "a share for the whole mass": ("mass ** (1 / L)", "(mass / outside.sum()) ** (1 / L)"),
+    },
+    "_squared_radius": {
+        "one outsider for all in the radius": ("others ** (1 - 2 / L) * mass ** (2 / L)", "mass ** (2 / L)"),
+        "the least radius above the saddle's": ("np.maximum(weights - spread, 0)", "weights + spread"),
+        "the least radius that of the saddle": ("np.maximum(weights - spread, 0)", "weights"),
+        "the largest radius that of the saddle": ("weights + spread", "weights"),
+    },
+    "_confined": {
+        "radii squared in the rates": ("(rate * least, rate * largest)", "(rate * least**2, rate * largest**2)"),
+        "the magnification inverted at a saddle": (
+            "np.exp(at_start - flow.log_magnification(np.sqrt(rho)))",
+            "np.exp(flow.log_magnification(np.sqrt(rho)) - at_start)",
+        ),
+        "a peak at c for 1/c": ("1 / flow.ratio", "flow.ratio"),
+    },
+    "exit_time": {
+        "the support's mass at the exit": ("weights[0, outside].sum() / mass", "weights[0, ~outside].sum() / mass"),
+        "an exit at twice the mass": (
+            "trajectory.weights[:, outside].sum(axis=1) >= mass",
+            "trajectory.weights[:, outside].sum(axis=1) >= 2 * mass",
+        ),
+        "an exit by one weight alone": (
+            "trajectory.weights[:, outside].sum(axis=1) >= mass",
+            "trajectory.weights[:, outside].max(axis=1) >= mass",
+        ),
+    },
+}
