@@ -26,11 +26,28 @@ FEASIBILITY = 1e-9  # relative residual above which y is said to have no interpo
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    r"""Least squares $\tfrac12\|A w - y\|^2$ with an interpolant.
+    r"""Least squares, $\tfrac12\|A w - y\|^2$ over the weights w, with an interpolant.
 
-    `A` has shape (M, N), `y` shape (M,), `truth` (N,) or None: the weights that made `y`, for recovery errors only.
-    Arrays are copied to float64 and made read-only. Raises ArgumentError for a wrong shape or a NaN, and
-    InfeasibleError if `y` is not in the range of `A`.
+    Arrays are copied to float64 and made read-only. Symbols: "Problem" of the notation.
+
+    Attributes:
+        A: The measurement matrix, shape (M, N).
+        y: The data, shape (M,), in the units of `A` times those of the weights.
+        truth: The weights that made `y`, shape (N,), or None: for recovery errors only.
+
+    Raises:
+        ArgumentError: for a wrong shape or a NaN.
+        InfeasibleError: if `y` is not in the range of `A`.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import Problem
+        >>> problem = Problem(A=[[1, 2, 0], [0, 1, 1]], y=[3, 2])
+        >>> problem.shape, problem.rank
+        ((2, 3), 2)
+        >>> weights = np.array([[0, 0, 0], [1, 1, 1]])
+        >>> problem.residual(weights)[0], problem.loss(weights)
+        (array([3., 2.]), array([6.5, 0. ]))
     """
 
     A: Array
@@ -84,11 +101,11 @@ class Problem:
         return linalg.null_space(self.A)
 
     def residual(self, weights: Array) -> Array:
-        """y - A w for weights of shape (..., N); shape (..., M)."""
+        """The residual y - A w, shape (..., M), of weights of shape (..., N)."""
         return self.y - weights @ self.A.T
 
     def loss(self, weights: Array) -> Array:
-        """Square loss 1/2 ||A w - y||^2 for weights of shape (..., N); shape (...)."""
+        r"""The square loss $\tfrac12\|A w - y\|^2$, shape (...), of weights of shape (..., N)."""
         return 0.5 * np.sum(self.residual(weights) ** 2, axis=-1)
 
     @property
@@ -97,12 +114,31 @@ class Problem:
         return float(self.loss(np.zeros(self.shape[1])))
 
     def require_nonnegative_interpolant(self) -> None:
-        """Raise InfeasibleError, with the least-squares residual, unless some w >= 0 has A w = y."""
+        """Refuse measurements that no nonnegative weights make.
+
+        Raises:
+            InfeasibleError: unless some w >= 0 has A w = y; says how far the best is from it.
+
+        Example:
+            >>> from wnlib import Problem
+            >>> problem = Problem(A=[[1.0, 1.0]], y=[-1.0])
+            >>> problem.require_nonnegative_interpolant()  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+                ...
+            wnlib.errors.InfeasibleError: y must have a nonnegative interpolant ...
+        """
         if self.truth is None or self.truth.min() < 0 or not self._solved_by(self.truth):
             _ = self._nonnegative_interpolant
 
     def doubled(self) -> "Problem":
-        """The positive problem on [A, -A], of shape (M, 2N): signed weights w = w[:N] - w[N:]."""
+        """The positive problem on [A, -A], of shape (M, 2N), whose weights v are signed ones, v[:N] - v[N:].
+
+        Example:
+            >>> from wnlib import Problem
+            >>> signed = Problem(A=[[1, 2, 0], [0, 1, 1]], y=[1, -2], truth=[1, 0, -2]).doubled()
+            >>> signed.shape, signed.truth
+            ((2, 6), array([1., 0., 0., 0., 0., 2.]))
+        """
         truth = self.truth
         split = None if truth is None else np.concatenate([np.maximum(truth, 0), np.maximum(-truth, 0)])
         return Problem(np.hstack([self.A, -self.A]), self.y, split)
@@ -126,19 +162,46 @@ class Problem:
 
     @classmethod
     def gaussian(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
-        """Entries N(0, 1/m): columns of expected unit norm. Weights: see `planted`."""
+        """Independent Gaussian entries of variance 1/m: columns of unit norm, in the mean.
+
+        Weights, arguments and errors are those of `planted`.
+
+        Example:
+            >>> from wnlib import Problem
+            >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+            >>> problem.shape, int((problem.truth > 0).sum())
+            ((24, 60), 3)
+        """
         return cls.planted(lambda rng: rng.standard_normal((m, n)) / np.sqrt(m), m, n, sparsity, seed, signed)
 
     @classmethod
     def rademacher(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
-        """Entries +-1/sqrt(m) with equal probability: columns of unit norm. Weights: see `planted`."""
+        r"""Entries $\pm 1/\sqrt m$ with equal probability: columns of unit norm.
+
+        Weights, arguments and errors are those of `planted`.
+
+        Example:
+            >>> import numpy as np
+            >>> from wnlib import Problem
+            >>> problem = Problem.rademacher(m=16, n=60, sparsity=3)
+            >>> np.unique(problem.A)
+            array([-0.25,  0.25])
+        """
         return cls.planted(lambda rng: rng.choice([-1.0, 1.0], (m, n)) / np.sqrt(m), m, n, sparsity, seed, signed)
 
     @classmethod
     def dct(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
-        """`m` random rows of the orthonormal cosine transform (DCT-II), times sqrt(n/m). Weights: see `planted`.
+        r"""Random rows of the orthonormal cosine transform (DCT-II), times $\sqrt{n/m}$.
 
         The constant row is never drawn: it would measure the sum of the weights, hence their l1 norm, directly.
+        Weights, arguments and errors are those of `planted`.
+
+        Example:
+            >>> import numpy as np
+            >>> from wnlib import Problem
+            >>> problem = Problem.dct(m=16, n=64, sparsity=3)
+            >>> np.allclose(problem.A @ problem.A.T, 64 / 16 * np.eye(16))
+            True
         """
         return cls.planted(
             lambda rng: _random_rows(fft.dct(np.eye(n), axis=0, norm="ortho"), m, rng),
@@ -151,9 +214,17 @@ class Problem:
 
     @classmethod
     def fourier(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
-        """`m` random rows of the real orthonormal Fourier basis, times sqrt(n/m). Weights: see `planted`.
+        r"""Random rows of the real orthonormal Fourier basis, times $\sqrt{n/m}$.
 
-        The constant row is never drawn, for the reason given at `dct`.
+        The constant row is never drawn, for the reason given at `dct`. Weights, arguments and errors are those of
+        `planted`.
+
+        Example:
+            >>> import numpy as np
+            >>> from wnlib import Problem
+            >>> problem = Problem.fourier(m=16, n=64, sparsity=3)
+            >>> np.allclose(problem.A.sum(axis=1), 0)
+            True
         """
         return cls.planted(lambda rng: _random_rows(_real_fourier(n), m, rng), m, n, sparsity, seed, signed)
 
@@ -167,10 +238,26 @@ class Problem:
         seed: int = 0,
         signed: bool = False,
     ) -> Self:
-        """`matrix(rng)` of shape (m, n), 1 <= m < n, with y made by `sparsity` nonzero weights, uniform on [1/2, 3/2].
+        """Measurements of sparse weights, of any ensemble.
 
-        Their places are uniform. With `signed`, each sign is a fair coin and the problem returned is the doubled one,
-        of shape (m, 2n). The same `seed` gives the same problem on every machine.
+        The nonzero weights are uniform on [1/2, 3/2], and so are their places. The same `seed` gives the same problem
+        on every machine.
+
+        Args:
+            matrix: Draws the measurement matrix, shape (m, n), with the generator that it is called with.
+            m: Number of measurements, from 1 to n - 1.
+            n: Number of weights.
+            sparsity: Number of nonzero weights, from 1 to n.
+            signed: Each sign is a fair coin, and the problem is the `doubled` one, of shape (m, 2n).
+
+        Raises:
+            ArgumentError: for a number out of its range.
+
+        Example:
+            >>> from wnlib import Problem
+            >>> problem = Problem.planted(lambda rng: rng.uniform(size=(8, 20)), 8, 20, sparsity=2)
+            >>> problem.shape, bool(problem.A.min() > 0)
+            ((8, 20), True)
         """
         n = check.integer("n", n, least=2)
         m = check.integer("m", m, least=1, most=n - 1)

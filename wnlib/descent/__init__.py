@@ -1,4 +1,4 @@
-r"""The discrete methods: gradient descent on the factors of w = x^L, plain, polar, and in Salimans-Kingma coordinates.
+r"""The discrete methods: gradient descent on the factors of $w = x^L$, plain, polar, in Salimans-Kingma coordinates.
 
 One step of size h, with the force $p = A^\top(y - A w)$ at the point it leaves; time advances by h.
 

@@ -35,24 +35,41 @@ def descend(
     divergence: Literal["raise", "record"] = "raise",
     progress: bool = False,
 ) -> Descent:
-    """Take `steps` steps of size `step` from `start`, or fewer if the loss falls below `stop_loss`.
+    """Descend by a discrete method, with one run or with many side by side.
 
-    Arrays make many runs, side by side: `start` may be points of shape (..., N), and `step`, `seed`, `stop_loss` and
-    what the method is made of may have shapes (...). The shape of the runs is that to which all of these broadcast:
-    starts (5, N) and steps (3, 1) make (3, 5) runs.
-
-    Snapshots are kept of the start, of every `every` steps, and of the end. With `batch_size` the steps are stochastic:
-    each epoch splits the rows of A at random into the fewest minibatches of at most that size, equal but for one row.
-    `seed` decides them: one for all runs, which then see the same rows, or one for each, at the cost of products with
-    all rows at every step. Before an epoch ends, its part of the error is random.
+    Arrays make many runs: the start, `step`, `seed`, `stop_loss` and what the method is made of may have shapes (...).
+    The shape of the runs is that to which all of these broadcast: starts (5, N) and steps (3, 1) make (3, 5) runs.
 
     A run diverges if its next step makes a coordinate nonpositive (depth >= 2) or infinite (depth 1), or if its loss
-    has become far larger than at the start and at zero. This is an error, or with `divergence="record"` the end of that
-    run alone, at the state that it diverges from. The loss is seen at every step, but in stochastic descent at
-    snapshots only. `progress` is written to stderr after the first two seconds.
+    has become far larger than at the start and at zero. The loss is seen at every step, but in stochastic descent at
+    snapshots only.
 
-    Raises ArgumentError for bad arguments, InfeasibleError if the depth's weights cannot interpolate, and DescentError
-    if the steps are too long.
+    Args:
+        start: Points, shape (..., N), as `Flow.start` makes one.
+        step: The size of a step, in units of time, shape (...).
+        steps: How many to take, unless the loss falls below `stop_loss`.
+        every: Snapshots are kept of the start, of each so many steps, and of the end.
+        batch_size: Makes the steps stochastic: each epoch splits the rows of A at random into the fewest minibatches of
+            at most that size, equal but for one row. Before an epoch ends, its part of the error is random.
+        seed: Decides the minibatches: one for all runs, which then see the same rows, or one for each, shape (...), at
+            the cost of products with all rows at every step.
+        stop_loss: In the squared units of y, shape (...).
+        divergence: "raise" makes it an error, "record" the end of that run alone, at the state that it diverges from.
+        progress: Is written to stderr after the first two seconds.
+
+    Raises:
+        ArgumentError: for bad arguments.
+        InfeasibleError: if the depth's weights cannot interpolate.
+        DescentError: if the steps are too long.
+
+    Example:
+        >>> from wnlib import PolarDescent, Problem, descend
+        >>> method = PolarDescent(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> start = method.flow.start(60, scale=1.0)
+        >>> options = {"steps": 300, "stop_loss": 1e-4, "divergence": "record"}
+        >>> descend(method, problem, start, step=[0.01, 0.1], **options).fit
+        array([ True, False])
     """
     if not isinstance(method, DescentMethod):
         raise ArgumentError(f"method must be a DescentMethod, such as GradientDescent(2), got {method!r}")

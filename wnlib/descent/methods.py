@@ -30,10 +30,34 @@ Spare = tuple[Array, Array]
 
 @dataclass(frozen=True)
 class DescentMethod(ABC):
-    """A discrete method for the factors x of w = x^L; `depth` is L, an integer >= 1.
+    """A discrete method for the factors x of $w = x^L$: what all methods have.
 
-    Its states are arrays (..., n), one run for each index of the leading axes. What else a method is made of may be one
-    number, or an array with one for each run.
+    States have shape (..., n), points (..., N), the residuals of m rows (..., m): one run for each index of the leading
+    axes. What a method is made of beside its depth may be one number, or an array (...) with one for each run. Runs are
+    advanced as `parts` of states: (x,) of shape (..., N), or g and v of shapes (...) and (..., N).
+
+    Attributes:
+        depth: L, an integer >= 1.
+
+    Raises:
+        ArgumentError: for a depth, or anything else that the method is made of, out of its range.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import GradientDescent, Problem
+        >>> from wnlib.descent.rows import Minibatch
+        >>> method, problem = GradientDescent(depth=2), Problem(A=[[1, 1]], y=[2])
+        >>> state = method.encode(method.flow.start(2, scale=1.0))
+        >>> parts = method.split(state)
+        >>> rows = Minibatch(problem.A, problem.y)
+        >>> moved, residual = method.advance(parts, 0.1, rows, (state.copy(), state.copy()))
+        >>> stepped = method.step(state, 0.1, lambda w: problem.residual(w) @ problem.A)
+        >>> residual, np.array_equal(method.join(moved), stepped), method.inside(moved)
+        (array([1.]), True, array(True))
+        >>> method.decode(stepped).weights(2).round(3)
+        array([0.72, 0.72])
+        >>> method.of_runs(shape=(), runs=np.array([0])) == method
+        True
     """
 
     depth: int
@@ -44,33 +68,40 @@ class DescentMethod(ABC):
     @property
     @abstractmethod
     def flow(self) -> Flow:
-        """The flow that the method follows as its steps get shorter; ArgumentError if its runs differ in it."""
+        """The flow that the method follows as its steps get shorter.
+
+        Raises:
+            ArgumentError: if its runs differ in it, or if it follows none.
+        """
 
     @abstractmethod
     def encode(self, start: Polar) -> Array:
-        """The state (..., n) at which a descent starts."""
+        """The state at which a descent starts."""
 
     @abstractmethod
     def decode(self, states: Array) -> Polar:
-        """Points from states (..., n)."""
+        """The points of states."""
 
     @abstractmethod
     def split(self, states: Array) -> Parts:
-        """The parts of states (..., n)."""
+        """The parts of states."""
 
     @abstractmethod
     def join(self, parts: Parts) -> Array:
-        """The states (..., n) of which these are the parts."""
+        """The states of which these are the parts."""
 
     @abstractmethod
     def advance(self, parts: Parts, h: PerRun, rows: Rows, spare: Spare) -> tuple[Parts, Array]:
-        """The parts one step of size h, one or (...), later, and the residuals (..., m) at the point it leaves.
+        """The parts one step later, and the residuals at the point that it leaves.
 
-        `spare` are two arrays like the last of the parts to be written on; the first then belongs to the result.
+        Args:
+            h: The step, one or shape (...), in units of time.
+            rows: Those that the step takes.
+            spare: Two arrays like the last of the parts, to be written on; the first then belongs to the result.
         """
 
     def step(self, state: Array, h: PerRun, force: Callable[[Array], Array]) -> Array:
-        """The state one step of size h later; `force` maps weights (..., N) to forces (..., N)."""
+        """The state one step of size h later; `force` maps weights to forces, both of shape (..., N)."""
         parts = self.split(state)
         spare = np.empty_like(parts[-1]), np.empty_like(parts[-1])
         return self.join(self.advance(parts, h, Explicit(force), spare)[0])
@@ -89,14 +120,23 @@ class DescentMethod(ABC):
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "depth"}
 
     def of_runs(self, shape: Shape, runs: NDArray[np.intp]) -> Self:
-        """The method for some of the runs of the given shape, by their numbers in its order."""
+        """The method for some of the runs of the given shape, by their numbers in its order, shape (R,)."""
         chosen: dict[str, Any] = {k: np.broadcast_to(v, shape).ravel()[runs] for k, v in self.parameters.items()}
         return replace(self, **chosen)
 
 
 @dataclass(frozen=True)
 class GradientDescent(DescentMethod):
-    """Gradient descent on x, which is the state, at unit learning rate."""
+    r"""Gradient descent on x, which is the state: $x \leftarrow x + h L\, p \odot x^{L-1}$.
+
+    Example:
+        >>> from wnlib import GradientDescent, GradientFlow, Problem, descend
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> start = GradientFlow(depth=2).start(60, scale=1.0)
+        >>> method = GradientDescent(depth=2)
+        >>> descend(method, problem, start, step=[0.1, 0.2], steps=300).loss[-1] < 1e-3
+        array([ True,  True])
+    """
 
     @property
     def flow(self) -> GradientFlow:
@@ -129,6 +169,20 @@ class PolarDescent(DescentMethod):
     r"""Descent on (r, u), which is the state, with learning rates 1 and `ratio`; u is normalized after each step.
 
     The step on u is along the sphere: with it $\|u\| \ge 1$ before normalization, which is always possible.
+
+    Attributes:
+        ratio: c > 0, in units of $r^{-2}$; one, or one for each run, shape (...).
+
+    Raises:
+        ArgumentError: for a depth or a ratio out of its range.
+
+    Example:
+        >>> from wnlib import PolarDescent, Problem, descend
+        >>> method = PolarDescent(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> start = method.flow.start(60, scale=1.0)
+        >>> bool(descend(method, problem, start, step=0.01, steps=300).loss[-1] < 1e-4)
+        True
     """
 
     ratio: PerRun
@@ -163,7 +217,25 @@ class PolarDescent(DescentMethod):
 class SalimansKingmaDescent(DescentMethod):
     r"""Gradient descent on (g, v), which is the state, at unit learning rates: $x = g\, v / \|v\|$.
 
-    `norm` is $\|v\|$ at the start. Source: Salimans and Kingma, Weight normalization, NeurIPS 2016.
+    Source: Salimans and Kingma, Weight normalization, NeurIPS 2016.
+
+    Attributes:
+        norm: $\|v\|$ at the start, positive; one, or one for each run, shape (...).
+
+    Raises:
+        ArgumentError: for a depth or a norm out of its range.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import Problem, SalimansKingmaDescent, descend
+        >>> method = SalimansKingmaDescent(depth=2, norm=0.5)
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> method.flow.ratio  # 1 / norm^2
+        4.0
+        >>> start = method.flow.start(60, scale=1.0)
+        >>> descent = descend(method, problem, start, step=0.01, steps=100)
+        >>> bool(np.all(np.diff(method.norms(descent.states)) > 0))  # it can only grow
+        True
     """
 
     norm: PerRun
@@ -183,7 +255,7 @@ class SalimansKingmaDescent(DescentMethod):
         return Polar.of(states[..., 0], states[..., 1:] / _column(self.norms(states)))
 
     def norms(self, states: Array) -> Array:
-        r"""$\|v\|$ at states (..., n)."""
+        r"""$\|v\|$, shape (...), at states of shape (..., n)."""
         return _norm(states[..., 1:])
 
     def split(self, states: Array) -> Parts:

@@ -17,11 +17,24 @@ from wnlib.problem import Problem
 class Descent:
     """Snapshots of a method's runs, of shape (...), and how each ended.
 
-    t (T, ...): times, the numbers of steps taken times the step. states (T, ..., n): the method's own coordinates.
-    steps (...): the number of steps that a run took. fit (...): whether it ended because its loss fell below
-    `stop_loss`. diverged (...): whether it ended because it diverged. A run that did neither took all its steps.
+    A run that neither fit nor diverged took all its steps. The snapshots after a run's end repeat its last state and
+    time.
 
-    The snapshots after a run's end repeat its last state and time.
+    Attributes:
+        t: Times, the numbers of steps taken times the step, shape (T, ...).
+        states: The method's own coordinates, shape (T, ..., n).
+        steps: The number of steps that a run took, shape (...).
+        fit: Whether it ended because its loss fell below `stop_loss`, shape (...).
+        diverged: Whether it ended because it diverged, shape (...).
+
+    Example:
+        >>> from wnlib import PolarDescent, Problem, descend
+        >>> method = PolarDescent(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> start = method.flow.start(60, scale=1.0)
+        >>> descent = descend(method, problem, start, step=[0.01, 0.02], steps=100, every=50)
+        >>> descent.weights.shape, descent.t[:, 1]
+        ((3, 2, 60), array([0., 1., 2.]))
     """
 
     method: DescentMethod
@@ -59,7 +72,11 @@ class Descent:
 
     @property
     def norm(self) -> Array:
-        r"""$\|v\|$ of Salimans-Kingma descent, shape (T, ...); ValueError for a method without v."""
+        r"""$\|v\|$ of Salimans-Kingma descent, shape (T, ...).
+
+        Raises:
+            ArgumentError: for a method without v.
+        """
         if not isinstance(self.method, SalimansKingmaDescent):
             raise ArgumentError(f"method must be SalimansKingmaDescent to have ||v||, got {self.method}")
         return self.method.norms(self.states)

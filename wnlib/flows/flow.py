@@ -30,7 +30,31 @@ Field = Callable[[float, Array], Array]
 
 @dataclass(frozen=True)
 class Flow(ABC):
-    """A gradient flow on the factors x of w = x^L; `depth` is L, an integer >= 1."""
+    """A gradient flow on the factors x of $w = x^L$: what both flows have.
+
+    Radii and rates have one shape (...). A point has shape (N,), its state (N,), or (1 + N,) with weight normalization;
+    many points and states have shapes (..., N) and (..., 1 + N).
+
+    Attributes:
+        depth: L, an integer >= 1.
+
+    Raises:
+        ArgumentError: for a depth or a rate out of its range.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import Problem, WeightNormFlow
+        >>> flow = WeightNormFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> radius = np.array([1.0, 2.0])
+        >>> flow.log_magnification(radius), flow.radius(np.array([5.0, 20.0]))
+        (array([ 5., 20.]), array([1., 2.]))
+        >>> flow.relative_rate(radius), flow.angular_rate(radius)
+        (array([10., 10.]), array([10., 10.]))
+        >>> state = flow.encode(flow.start(60, scale=1.0))
+        >>> flow.velocity(problem)(0.0, state).shape, float(flow.decode(state).radius)
+        ((61,), 1.0)
+    """
 
     depth: int
 
@@ -38,10 +62,21 @@ class Flow(ABC):
         check.integer("depth", self.depth, least=1)
 
     def start(self, n: int, scale: float, direction: ArrayLike | None = None) -> Polar:
-        """The start x(0) = scale * direction / ||direction||, with `n` entries; `direction` defaults to uniform.
+        r"""The start $x(0) = r_0 u_0$ of shape (n,).
 
-        The direction must be positive for depth >= 2, where the weights stay in the orthant they start in, and nonzero
-        for depth 1.
+        Args:
+            scale: $r_0 = \|x(0)\| > 0$; weight normalization may start at a negative radius at depth 1.
+            direction: Any multiple of $u_0$, shape (n,), uniform by default. It must be nonzero, and positive for depth
+                >= 2, where the weights stay in the orthant they start in.
+
+        Raises:
+            ArgumentError: for bad arguments.
+
+        Example:
+            >>> from wnlib import GradientFlow
+            >>> start = GradientFlow(depth=2).start(2, scale=5.0, direction=[3, 4])
+            >>> start.weights(depth=2).round(12)
+            array([ 9., 16.])
         """
         n = check.integer("n", n, least=1)
         scale = self._check_scale(scale)
@@ -54,7 +89,18 @@ class Flow(ABC):
         return Polar.of(scale, vector / np.linalg.norm(vector))
 
     def check_start(self, start: Polar, n: int) -> None:
-        """Raise ArgumentError unless `start` is a single start for `n` weights that this flow can take."""
+        """Refuse what is not a single start, of shape (n,), that this flow can take.
+
+        Raises:
+            ArgumentError: for another shape, no norm, or an entry that is not positive for depth >= 2.
+
+        Example:
+            >>> from wnlib import GradientFlow
+            >>> GradientFlow(depth=2).check_start(GradientFlow(depth=1).start(2, 1.0, [1, -1]), n=2)
+            Traceback (most recent call last):
+                ...
+            wnlib.errors.ArgumentError: start must be positive in every entry for depth >= 2, got one that is not
+        """
         if not isinstance(start, Polar):
             raise ArgumentError(f"start must be a Polar, as `flow.start` makes one, got {type(start).__name__}")
         if np.shape(start.radius) != () or np.shape(start.log_direction) != (n,):
@@ -73,7 +119,13 @@ class Flow(ABC):
 
     @abstractmethod
     def log_magnification(self, radius: Array) -> Array:
-        r"""$\sigma(r)$, for which $z = u\,e^{\sigma(r)}$ moves along the plain flow's field, up to a change of time."""
+        r"""$\sigma(r)$, for which $z = u\,e^{\sigma(r)}$ moves along the plain flow's field, up to a change of time.
+
+        It is $\log r$ for gradient flow, $c r^2/2$ with weight normalization.
+
+        Raises:
+            ArgumentError: for scheduled rates, which have none.
+        """
 
     @abstractmethod
     def radius(self, log_magnification: Array) -> Array:
@@ -81,11 +133,11 @@ class Flow(ABC):
 
     @abstractmethod
     def relative_rate(self, radius: Array) -> Array:
-        r"""The ratio $\eta_u / \eta_r$ of the learning rates of direction and radius, at the given radius."""
+        r"""The ratio $\eta_u / \eta_r$ of the learning rates at a radius: $r^{-2}$ for gradient flow, else c."""
 
     @abstractmethod
     def angular_rate(self, radius: Array) -> Array:
-        r"""The learning rate $\eta_u$ of the direction at the given radius."""
+        r"""The learning rate $\eta_u$ of the direction at a radius."""
 
     @abstractmethod
     def encode(self, start: Polar) -> Array:
@@ -93,16 +145,24 @@ class Flow(ABC):
 
     @abstractmethod
     def decode(self, states: Array) -> Polar:
-        """Points from states of shape (..., n)."""
+        """The points of states."""
 
     @abstractmethod
     def velocity(self, problem: Problem) -> Field:
-        """The vector field (t, state) -> d state / dt for one problem."""
+        """The vector field (t, state) -> d state / dt for one problem and one state."""
 
 
 @dataclass(frozen=True)
 class GradientFlow(Flow):
-    """Gradient flow on x, at unit learning rate. The state is log x, or x itself at depth 1."""
+    r"""Gradient flow on x, $x' = L\, p \odot x^{L-1}$; the state is log x, or x itself at depth 1.
+
+    Example:
+        >>> from wnlib import GradientFlow, Problem, limit
+        >>> flow, problem = GradientFlow(depth=2), Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> starts = [flow.start(60, scale) for scale in (1.0, 1e-10)]
+        >>> [limit(flow, problem, start).l1_excess < 0.01 for start in starts]
+        [False, True]
+    """
 
     def log_magnification(self, radius: Array) -> Array:
         return np.log(radius)
@@ -137,9 +197,24 @@ class GradientFlow(Flow):
 
 @dataclass(frozen=True)
 class WeightNormFlow(Flow):
-    r"""Gradient flow on polar coordinates (r, u): $\eta_r$ is `radial_rate`, $\eta_u = c\,\eta_r$ with c = `ratio`.
+    r"""Weight-normalized gradient flow: gradient flow on polar coordinates (r, u), x = r u.
 
     The state is (log r, log u), or (r, u) itself at depth 1, where r may change sign.
+
+    Attributes:
+        ratio: The learning-rate ratio $c = \eta_u/\eta_r > 0$, in units of $r^{-2}$.
+        radial_rate: $\eta_r > 0$.
+
+    Raises:
+        ArgumentError: for a depth or a rate out of its range.
+
+    Example:
+        >>> from wnlib import Problem, WeightNormFlow, limit
+        >>> flow = WeightNormFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> starts = [flow.start(60, scale) for scale in (1.0, 1e-10)]
+        >>> [limit(flow, problem, start).l1_excess < 0.01 for start in starts]
+        [True, True]
     """
 
     ratio: float
@@ -192,6 +267,19 @@ class ScheduledWeightNormFlow(WeightNormFlow):
 
     If the two schedules differ, the magnification depends on the path, not on the radius alone: this flow has no
     magnified coordinates, and what survives of the invariants is their ratios (see the chapter on invariants).
+
+    Attributes:
+        radial_schedule: A positive function of time, 1 by default.
+        angular_schedule: Another.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import Problem, ScheduledWeightNormFlow
+        >>> flow = ScheduledWeightNormFlow(depth=2, ratio=1, angular_schedule=np.exp)
+        >>> velocity = flow.velocity(Problem(A=[[1, 2]], y=[2]))
+        >>> state = flow.encode(flow.start(2, scale=1.0))
+        >>> (velocity(3.0, state) / velocity(0.0, state)).round(3)  # u turns e^3 times as fast
+        array([ 1.   , 20.086, 20.086])
     """
 
     radial_schedule: Callable[[float], float] = lambda t: 1.0

@@ -26,10 +26,31 @@ from wnlib.problem import Problem
 
 @dataclass(frozen=True)
 class MirrorMap(ABC):
-    r"""The map w -> theta = grad Phi(w) of a flow, its inverse, and the divergence they define.
+    r"""The map $w \mapsto \theta = \nabla\Phi(w)$ of a flow, its inverse, and the divergence they define.
 
-    `unit` is $\sigma(r_0)$, the logarithm of the unit of z (module docstring); one, or one for each point. Points are
-    `Polar`; weights, theta have shape (..., N); potentials, divergences and rates have shape (...).
+    Points, weights and $\theta$ have shape (..., N); potentials, divergences and rates have shape (...).
+
+    Attributes:
+        flow: Gradient flow, or weight normalization with a constant ratio.
+        unit: $\sigma(r_0)$, the logarithm of the unit of z; one, or one for each point, shape (...).
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import WeightNormFlow, mirror_map, polar_of
+        >>> mirror = mirror_map(WeightNormFlow(depth=3, ratio=2), reference=1.0)
+        >>> weights = np.array([0.5, 1.5])
+        >>> point = polar_of(weights, depth=3)
+        >>> theta = mirror.gradient(point)
+        >>> np.allclose(theta, mirror.dual_variable(point))
+        True
+        >>> np.allclose(theta, -np.exp(-mirror.log_magnified(point)))  # -1/z, at depth 3
+        True
+        >>> mirror.inverse(theta).weights(depth=3).round(12)
+        array([0.5, 1.5])
+        >>> np.allclose(mirror.potential(weights) + mirror.conjugate(theta), theta @ weights)
+        True
+        >>> bool(mirror.bregman(weights, point) < 1e-12 < mirror.speed(point))
+        True
     """
 
     flow: Flow
@@ -55,9 +76,9 @@ class MirrorMap(ABC):
         return self.dual_variable(point) * np.sign(point.radius)[..., None]
 
     def inverse(self, theta: Array) -> Polar:
-        r"""The point with $\nabla\Phi(w) = \theta$. Its radius is NaN where theta lies outside the mirror map's range.
+        r"""The point with $\nabla\Phi(w) = \theta$ and r >= 0; theta must be negative at depths above 2.
 
-        At depth 1 the point with r >= 0 is returned; at depths above 2, theta must be negative.
+        Its radius is NaN where theta lies outside the mirror map's range.
         """
         L = self.flow.depth
         sign = np.sign(theta) if L == 1 else np.ones(1)
@@ -79,7 +100,7 @@ class MirrorMap(ABC):
 
     @abstractmethod
     def potential(self, weights: Array) -> Array:
-        r"""$\Phi(w)$, up to a constant; `weights` may have zeros (and any sign at depth 1)."""
+        r"""$\Phi(w)$, up to a constant; weights may have zeros, and any sign at depth 1."""
 
     def conjugate(self, theta: Array) -> Array:
         r"""$\Phi^*(\theta) = \langle\theta, w\rangle - \Phi(w)$ at $w = \nabla\Phi^*(\theta)$."""
@@ -87,9 +108,17 @@ class MirrorMap(ABC):
         return np.sum(theta * weights, axis=-1) - self.potential(weights)
 
     def bregman(self, target: Array, point: Polar) -> Array:
-        r"""$D_\Phi(z, w) = \Phi(z) - \Phi(w) - \langle\nabla\Phi(w), z - w\rangle$ >= 0, from w to the `target` z.
+        r"""$D_\Phi(z, w) = \Phi(z) - \Phi(w) - \langle\nabla\Phi(w), z - w\rangle \ge 0$, from w to weights z.
 
         Infinite where it exceeds the largest float in the present units, never NaN.
+
+        Example:
+            >>> import numpy as np
+            >>> from wnlib import GradientFlow, mirror_map, polar_of
+            >>> point = polar_of(np.array([1.0, 4.0]), depth=2)
+            >>> mirror = mirror_map(GradientFlow(depth=2), reference=1.0)
+            >>> float(mirror.bregman(np.zeros(2), point).round(12))  # half of |w|
+            2.5
         """
         L = self.flow.depth
         # In a unit of each point's own no term of its divergence overflows; the value in ours can.
@@ -154,7 +183,21 @@ def _least(log_entries: Array) -> Array:
 
 
 def mirror_map(flow: Flow, reference: float) -> MirrorMap:
-    """The mirror map of a flow, with dual quantities in units set by the reference radius (nonzero)."""
+    """The mirror map of a flow.
+
+    Args:
+        reference: The radius whose magnification is the unit of dual quantities; nonzero, usually that of the start.
+
+    Raises:
+        ArgumentError: for a flow without magnified coordinates.
+
+    Example:
+        >>> from wnlib import GradientFlow, mirror_map
+        >>> flow = GradientFlow(depth=2)
+        >>> start = flow.start(2, scale=5.0, direction=[3, 4])
+        >>> mirror_map(flow, reference=5.0).dual_variable(start).round(6)  # log x
+        array([1.098612, 1.386294])
+    """
     if not isinstance(flow, (GradientFlow, WeightNormFlow)):
         raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
     unit = np.asarray(flow.log_magnification(np.abs(np.asarray(reference))))
@@ -181,14 +224,51 @@ def scaled_upper_gamma(twice_s: int, x: Array) -> Array:
 
 
 def invariants(flow: Flow, problem: Problem, point: Polar, reference: float) -> Array:
-    r"""The conserved $\langle v, m_L(z)\rangle$ for v in an orthonormal basis of ker A, shape (..., N - rank A)."""
+    r"""What a flow conserves: $\langle v, m_L(z)\rangle$ for v in an orthonormal basis of ker A.
+
+    Args:
+        point: Points, shape (..., N).
+        reference: The radius that sets the unit, see `mirror_map`.
+
+    Returns:
+        Shape (..., N - rank A).
+
+    Raises:
+        ArgumentError: for a flow without magnified coordinates.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import Problem, WeightNormFlow, integrate, invariants
+        >>> flow = WeightNormFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=3, n=5, sparsity=1)
+        >>> points = integrate(flow, problem, flow.start(5, scale=1.0), t_end=1.0).points
+        >>> np.ptp(invariants(flow, problem, points, reference=1.0), axis=0) < 1e-7  # two
+        array([ True,  True])
+    """
     return mirror_map(flow, reference).dual_variable(point) @ problem.kernel
 
 
 def invariant_drift(flow: Flow, problem: Problem, points: Polar) -> Array:
-    r"""How far the invariants have moved since the first of `points`, relative to the dual variable: shape (T,).
+    r"""How far the invariants have moved since the first point, relative to the dual variable.
 
     $\|P_{\ker A}(\theta_t - \theta_0)\| / \max(\|\theta_t\|, \|\theta_0\|)$.
+
+    Args:
+        points: The points of a trajectory, shape (T, N).
+
+    Returns:
+        Shape (T,).
+
+    Raises:
+        ArgumentError: for a flow without magnified coordinates.
+
+    Example:
+        >>> from wnlib import Problem, WeightNormFlow, integrate, invariant_drift
+        >>> flow = WeightNormFlow(depth=3, ratio=10)
+        >>> problem = Problem.gaussian(m=3, n=5, sparsity=1)
+        >>> points = integrate(flow, problem, flow.start(5, scale=1.0), t_end=1.0).points
+        >>> bool(invariant_drift(flow, problem, points).max() < 1e-7)
+        True
     """
     mirror, L = mirror_map(flow, float(points.radius[0])), flow.depth
     if L == 2:

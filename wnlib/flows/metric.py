@@ -18,7 +18,22 @@ from wnlib.problem import Problem
 
 
 def metric(flow: Flow, point: Polar) -> Array:
-    """K(w) at one point, shape (N, N)."""
+    r"""K(w), by which the weights move: $w' = K(w)\, p$.
+
+    Args:
+        point: One point, shape (N,).
+
+    Returns:
+        Shape (N, N), symmetric, positive semidefinite.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import GradientFlow, metric
+        >>> flow = GradientFlow(depth=2)
+        >>> metric(flow, flow.start(2, scale=5.0, direction=[3, 4])).round(12)  # diag(4 w)
+        array([[36.,  0.],
+               [ 0., 64.]])
+    """
     L, u, rate = flow.depth, point.direction, flow.angular_rate(point.radius)
     gamma = flow.relative_rate(point.radius) * point.radius**2
     D, P = np.diag(u ** (L - 1)), np.outer(u, u)
@@ -26,10 +41,20 @@ def metric(flow: Flow, point: Polar) -> Array:
 
 
 def rate_matrix(flow: Flow, problem: Problem, weights: Array) -> Array:
-    """A K A^T on the range of A, in the basis of `scipy.linalg.orth`: shape (k, k), k the rank of A.
+    r"""$A K A^\top$ on the range of A: its eigenvalues are the rates at which a small residual decays.
 
-    Its eigenvalues are the rates at which a small residual decays near nonzero weights (N,), which are nonnegative
-    for depth >= 2.
+    Args:
+        weights: The weights that the residual is small at, shape (N,), nonzero, nonnegative for depth >= 2.
+
+    Returns:
+        Shape (k, k), k the rank of A, in the basis of `scipy.linalg.orth`; in units of one over time.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import GradientFlow, Problem, rate_matrix
+        >>> problem = Problem(A=[[1.0, 1.0]], y=[25.0])
+        >>> rate_matrix(GradientFlow(depth=2), problem, np.array([9.0, 16.0])).round(12)
+        array([[100.]])
     """
     basis = linalg.orth(problem.A)
     return np.asarray(basis.T @ _rates(flow, problem, weights) @ basis)
@@ -48,10 +73,38 @@ def _rates(flow: Flow, problem: Problem, weights: Array) -> Array:
 
 
 def sharpness(flow: Flow, problem: Problem, weights: Array) -> float:
-    r"""$\lambda_{\max}(A K A^\top)$ at nonzero weights (N,), which are nonnegative for depth >= 2."""
+    r"""How sharp the loss is for the steps of a flow's descent, $\lambda_{\max}(A K A^\top)$.
+
+    Args:
+        weights: Shape (N,), nonzero, nonnegative for depth >= 2.
+
+    Returns:
+        The fastest rate of `rate_matrix`, in units of one over time.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import GradientFlow, Problem, sharpness
+        >>> problem = Problem(A=[[1.0, 1.0]], y=[25.0])
+        >>> round(sharpness(GradientFlow(depth=2), problem, np.array([9.0, 16.0])), 12)
+        100.0
+    """
     return float(linalg.eigvalsh(_rates(flow, problem, weights))[-1])
 
 
 def longest_step(flow: Flow, problem: Problem, weights: Array) -> float:
-    """Twice the inverse of the sharpness: with a longer step the weights repel."""
+    """The step, twice the inverse of the `sharpness`, beyond which weights repel descents.
+
+    Args:
+        weights: Shape (N,), nonzero, nonnegative for depth >= 2.
+
+    Returns:
+        In units of time.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import GradientFlow, Problem, longest_step
+        >>> problem = Problem(A=[[1.0, 1.0]], y=[25.0])
+        >>> round(longest_step(GradientFlow(depth=2), problem, np.array([9.0, 16.0])), 12)
+        0.02
+    """
     return 2 / sharpness(flow, problem, weights)

@@ -22,9 +22,23 @@ def log_norm(log_entries: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Polar:
-    r"""One point $x = r u$, or many, in logarithms: $u = $ sign $\odot \exp($log_direction$)$, $\|u\| = 1$.
+    r"""One point $x = r u$, or many, in logarithms: u = sign * exp(log_direction), $\|u\| = 1$.
 
-    radius (...,), log_direction (..., N), sign broadcastable to (..., N). For L = 1 the radius may have either sign.
+    Many points, of shape (T, N), can be indexed and sliced.
+
+    Attributes:
+        radius: r, shape (...); for L = 1 of either sign, else positive.
+        log_direction: Shape (..., N).
+        sign: The signs of u, in a shape that broadcasts to (..., N).
+
+    Example:
+        >>> from wnlib import Polar
+        >>> points = Polar.of(radius=[1.0, 5.0], direction=[[0.6, 0.8], [0.8, 0.6]])
+        >>> points.weights(depth=2).round(12)
+        array([[ 0.36,  0.64],
+               [16.  ,  9.  ]])
+        >>> Polar.concatenate([points, points[:1]]).radius
+        array([1., 5., 1.])
     """
 
     radius: Array
@@ -33,7 +47,7 @@ class Polar:
 
     @classmethod
     def of(cls, radius: ArrayLike, direction: ArrayLike) -> "Polar":
-        """From the radius (...,) and the direction (..., N) themselves."""
+        """Points from the radius, shape (...), and the direction, shape (..., N), themselves."""
         direction = np.asarray(direction, dtype=np.float64)
         with np.errstate(divide="ignore"):
             return cls(np.asarray(radius, dtype=np.float64), np.log(np.abs(direction)), np.sign(direction))
@@ -45,7 +59,7 @@ class Polar:
 
     @classmethod
     def concatenate(cls, parts: Sequence["Polar"]) -> "Polar":
-        """Many points from parts of many points each, of one flow."""
+        """Many points from parts of many points each, of shapes (T, N), of one flow."""
         signed = parts[0].sign.ndim > 1
         return cls(
             np.concatenate([part.radius for part in parts]),
@@ -59,7 +73,7 @@ class Polar:
         return self.sign * np.exp(self.log_direction)
 
     def weights(self, depth: int) -> Array:
-        """The weights w = (r u)^L, shape (..., N)."""
+        """The weights $w = (r u)^L$, shape (..., N)."""
         with np.errstate(divide="ignore"):
             log_radius = np.log(np.abs(self.radius))[..., None]
         sign = self.sign * np.sign(self.radius)[..., None] if depth == 1 else 1.0
@@ -67,11 +81,29 @@ class Polar:
 
 
 def radius_of(weights: Array, depth: int) -> Array:
-    r"""The radius $r = \|x\|$ of weights w = x^L of shape (..., N): $r^2 = \sum_i |w_i|^{2/L}$."""
+    r"""The radius $r = \|x\|$, shape (...), of weights $w = x^L$ of shape (..., N): $r^2 = \sum_i |w_i|^{2/L}$.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import radius_of
+        >>> float(radius_of(np.array([9.0, 16.0]), depth=2))
+        5.0
+    """
     return np.sqrt(np.sum(np.abs(weights) ** (2 / depth), axis=-1))
 
 
 def polar_of(weights: Array, depth: int) -> Polar:
-    """The points x = r u with these weights w = x^L, shape (..., N), and r > 0; nonnegative weights for depth >= 2."""
+    """The points $x = r u$ with r > 0 that have given weights $w = x^L$.
+
+    Args:
+        weights: Shape (..., N), none of them all zero, nonnegative for depth >= 2.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import polar_of
+        >>> point = polar_of(np.array([9.0, 16.0]), depth=2)
+        >>> float(point.radius), point.direction
+        (5.0, array([0.6, 0.8]))
+    """
     radius = radius_of(weights, depth)
     return Polar.of(radius, np.sign(weights) * np.abs(weights) ** (1 / depth) / radius[..., None])

@@ -26,9 +26,26 @@ from wnlib.sparse.basis_pursuit import basis_pursuit
 
 
 def mass_bound(flow: Flow, scale: float, target: Array) -> float:
-    r"""An upper bound on the l1 norm of the flow's limit from the uniform start r_0 = `scale`, for depth >= 2.
+    r"""An upper bound on the l1 norm of a flow's limit, for depth >= 2.
 
-    Infinite where the bound exceeds a million times the mass of target and start.
+    Args:
+        scale: $r_0$ of the uniform start.
+        target: z, a nonnegative interpolant, shape (N,).
+
+    Returns:
+        In the units of the target, infinite where it exceeds a million times the mass of target and start.
+
+    Raises:
+        ArgumentError: for a flow without magnified coordinates, or a scale that is not positive.
+
+    Example:
+        >>> from wnlib import Problem, WeightNormFlow, basis_pursuit, limit, mass_bound
+        >>> flow = WeightNormFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> bound = mass_bound(flow, scale=1.0, target=basis_pursuit(problem).weights)
+        >>> mass = limit(flow, problem, flow.start(60, scale=1.0)).weights.sum()
+        >>> float(mass.round(2)), round(bound, 2)
+        (3.02, 3.43)
     """
     n, depth = len(target), flow.depth
     start = flow.start(n, scale)
@@ -80,11 +97,32 @@ def uniform_mass(target: Array, depth: int) -> float:
 
 
 def magnification_excess_bound(flow: Flow, scale: float, target: Array) -> float:
-    r"""Either flow, every depth >= 2: $(S_\infty - Q)/Q \le (1 - \sigma/Q)/(M^{L-2} - 1)$ if M > 1, else inf.
+    r"""A bound on the l1 excess of a flow's limit, $(S_\infty - Q)/Q$, by the magnification alone, for depth >= 2.
 
-    M is the factor by which coordinates are magnified from the start's radius to the target's, $\sigma$ the
-    `uniform_mass`. At depth 2 the limit L -> 2 of the right side, $\mathrm{KL}(p_z \| \tfrac1N) / (2 \log M)$:
-    $2 \log M$ is $c (Q - r_0^2)$ with weight normalization and $\log(Q/r_0^2)$ without.
+    It is $(1 - \sigma/Q)/(M^{L-2} - 1)$. M is the factor by which coordinates are magnified from the start's radius to
+    the target's, $\sigma = N^{(2-L)/2} \rho(z)^{L/2}$ the mass of the uniform weights whose radius is that of the
+    target. At depth 2 the limit L -> 2 of it, $\mathrm{KL}(p_z \| \tfrac1N) / (2 \log M)$: $2 \log M$ is
+    $c (Q - r_0^2)$ with weight normalization and $\log(Q/r_0^2)$ without.
+
+    Args:
+        scale: $r_0$ of the uniform start.
+        target: z, a nonnegative interpolant of mass Q, shape (N,).
+
+    Returns:
+        Relative to Q; infinite unless M > 1.
+
+    Raises:
+        ArgumentError: for a flow without magnified coordinates.
+
+    Example:
+        >>> from wnlib import Problem, WeightNormFlow, basis_pursuit, limit
+        >>> from wnlib import magnification_excess_bound
+        >>> flow = WeightNormFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> target = basis_pursuit(problem).weights
+        >>> bound = magnification_excess_bound(flow, scale=1.0, target=target)
+        >>> limit(flow, problem, flow.start(60, scale=1.0)).l1_excess < bound < 0.15
+        True
     """
     L, radii = flow.depth, np.array([scale, radius_of(target, flow.depth)])
     log_magnification = float(np.diff(flow.log_magnification(radii))[0])
@@ -129,11 +167,27 @@ def minimum_norm_excess_bounds(sharpness: float, epsilon: ArrayLike) -> tuple[Ar
 
 
 def window_mass(problem: Problem, depth: int, scale: float) -> float:
-    r"""$\min\{\|v\|_1 : A v = y,\ v \ge 0,\ \rho(v) \ge r_0^2\}$, the mass that a ratio c -> inf leads to; depth >= 2.
+    r"""The mass that a ratio c -> inf leads to, $\min\{\|v\|_1 : A v = y,\ v \ge 0,\ \rho(v) \ge r_0^2\}$, depth >= 2.
 
     Q within the window. Beyond it a Lagrange multiplier turns the constraint into the divergence of gradient flow from
-    a uniform start, whose scale is found such that $\rho$ of its limit is $r_0^2$. Infinite where no start up to ten
-    times larger than r_0 leads there. Relative error about 1e-8.
+    a uniform start, whose scale is found such that $\rho$ of its limit is $r_0^2$.
+
+    Args:
+        scale: $r_0$ of the uniform start.
+
+    Returns:
+        In the units of the weights, to a relative error of about 1e-8; infinite where no start up to ten times larger
+        than $r_0$ leads there.
+
+    Raises:
+        ArgumentError: for a depth or a scale out of its range.
+        InfeasibleError: if there is no nonnegative interpolant.
+
+    Example:
+        >>> from wnlib import Problem, window_mass
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> [round(window_mass(problem, depth=2, scale=r), 4) for r in (1, 2)]  # max(Q, r^2)
+        [3.0189, 4.0]
     """
     depth, scale = check.integer("depth", depth, least=2), check.positive("scale", scale)
     pursuit, flow, curve = basis_pursuit(problem), GradientFlow(depth), LimitCurve(problem, depth)
@@ -180,11 +234,25 @@ def plain_excess_bound(scale: float, target: Array) -> float:
 
 
 def needed_magnification(depth: int, target: Array, excess: float) -> float:
-    r"""The log M from which on the excess theorems guarantee $(\|w_\infty\|_1 - Q)/Q \le$ `excess`, uniform starts.
+    r"""The log M from which on the l1 excess is guaranteed to be small, from uniform starts.
 
-    M is the magnification from the start's radius to that of $z^*$ = `target`; the bounds are
+    M is the magnification from the start's radius to that of the target; the bounds are those of
     `magnification_excess_bound`, solved for it: $\mathrm{KL}/(2\,\text{excess})$ at depth 2, and above
-    $\log(1 + (1 - U_*/Q)/\text{excess})/(L - 2)$.
+    $\log(1 + (1 - \sigma/Q)/\text{excess})/(L - 2)$.
+
+    Args:
+        depth: L >= 2.
+        target: $z^*$, a minimiser of basis pursuit, shape (N,).
+        excess: What $(\|w_\infty\|_1 - Q)/Q$ shall be at most, positive.
+
+    Raises:
+        ArgumentError: for a depth or an excess out of its range.
+
+    Example:
+        >>> from wnlib import Problem, basis_pursuit, needed_magnification
+        >>> target = basis_pursuit(Problem.gaussian(m=24, n=60, sparsity=3)).weights
+        >>> [round(needed_magnification(depth, target, excess=0.01), 2) for depth in (2, 3)]
+        [150.94, 4.37]
     """
     depth, excess = check.integer("depth", depth, least=2), check.positive("excess", excess)
     if depth == 2:

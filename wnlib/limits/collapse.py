@@ -25,10 +25,24 @@ HORIZON = 1e12  # of the clock s, in which the force at w = 0 turns the directio
 
 
 def collapses(flow: Flow, problem: Problem, start: Polar) -> bool:
-    """Whether weight normalization shrinks to w = 0 from `start` instead of fitting the measurements (depth >= 2).
+    """Whether weight normalization shrinks to w = 0 instead of fitting the measurements (depth >= 2).
 
     Never if the loss is below that of w = 0, since it does not increase. Else the flow is followed, in a clock in which
-    that takes finite time. Raises ArgumentError for bad arguments, and IntegrationError if the flow stays at a saddle.
+    that takes finite time.
+
+    Args:
+        start: One point, shape (N,).
+
+    Raises:
+        ArgumentError: for bad arguments.
+        IntegrationError: if the flow stays at a saddle.
+
+    Example:
+        >>> from wnlib import Problem, WeightNormFlow, collapses
+        >>> flow, problem = WeightNormFlow(depth=2, ratio=1), Problem(A=[[1, -1]], y=[1])
+        >>> starts = [flow.start(2, scale, direction=[1, 2]) for scale in (0.1, 2.0)]
+        >>> [collapses(flow, problem, start) for start in starts]
+        [True, False]
     """
     flow.check_start(start, problem.shape[1])
     if not isinstance(flow, WeightNormFlow) or flow.depth == 1:

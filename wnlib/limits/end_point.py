@@ -19,13 +19,23 @@ from wnlib.sparse.basis_pursuit import basis_pursuit
 class Limit:
     r"""The end point of a flow, and how well it fulfils the conditions that characterise it.
 
-    flow, problem, start
-    point       $x_\infty = r u$, in logarithms; -inf where every interpolant is 0
-    log_scale   $\log\alpha$: gradient flow from $\alpha u_0$ ends here too (`wnlib.limits.limit`)
-    residual    ||A w - y|| / ||y||: the weights are the limit for measurements that differ from y by this
-    gap         bound on $D_\Phi(w^*, w)$, w* the exact minimiser for measurements within rounding of y, relative to
-                r^2, in units in which gradient flow's potential at depth L >= 3 is -(L/2) r^2 / (L-2)
-    correction  the last correction by Newton's method, ||dw||_1 / ||w||_1: to first order the distance to w*
+    Attributes:
+        point: $x_\infty = r u$, in logarithms, shape (N,); -inf where every interpolant is 0.
+        log_scale: $\log\alpha$: gradient flow from $\alpha u_0$ ends here too.
+        residual: $\|A w - y\| / \|y\|$: the weights are the limit for measurements that differ from y by this.
+        gap: A bound on $D_\Phi(w^*, w)$, $w^*$ the exact minimiser for measurements within rounding of y, relative to
+            $r^2$, in units in which gradient flow's potential at depth L >= 3 is $-(L/2)\, r^2 / (L-2)$.
+        correction: The last one by Newton's method, $\|dw\|_1 / \|w\|_1$: to first order the distance to $w^*$.
+
+    Example:
+        >>> from wnlib import Problem, WeightNormFlow, limit
+        >>> flow = WeightNormFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> end = limit(flow, problem, flow.start(60, scale=1.0))
+        >>> end.weights.shape, end.dual.shape, bool(end.attainable.all())
+        ((60,), (24,), True)
+        >>> end.residual < 1e-12, end.kkt < 1e-12, round(end.l1_excess, 4)
+        (True, True, 0.0)
     """
 
     flow: Flow
@@ -49,7 +59,7 @@ class Limit:
 
     @property
     def attainable(self) -> NDArray[np.bool_]:
-        """Which weights some interpolant makes positive, shape (N,). The problem is degenerate unless all are."""
+        """Which weights some interpolant makes positive, shape (N,): all, unless the problem is degenerate."""
         return np.isfinite(self.point.log_direction) if self.flow.depth >= 2 else np.ones(len(self.weights), bool)
 
     @cached_property
@@ -74,7 +84,7 @@ class Limit:
 
     @cached_property
     def l1_excess(self) -> float:
-        """(||w||_1 - Q) / Q, with Q from basis pursuit."""
+        r"""The l1 excess $(\|w\|_1 - Q)/Q$, with Q from `basis_pursuit`."""
         Q = basis_pursuit(self.problem).value
         return (float(np.sum(np.abs(self.weights))) - Q) / Q
 

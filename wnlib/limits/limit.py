@@ -36,11 +36,28 @@ EPS = float(np.finfo(float).eps)
 
 
 def limit(flow: Flow, problem: Problem, start: Polar, tolerance: float = 1e-9) -> Limit:
-    """The limit of `flow` from `start`, with a relative residual of at most `tolerance`.
+    r"""Where a flow ends, by convex optimisation.
 
-    Raises CollapseError if the flow shrinks to w = 0, InfeasibleError if there is no interpolant (nonnegative for depth
-    >= 2), LimitError if the tolerance is not reached, IntegrationError if a flow that had to be followed stays at a
-    saddle, ArgumentError for bad arguments.
+    Args:
+        start: One point, shape (N,), as `Flow.start` makes it.
+        tolerance: The largest relative residual, $\|A w - y\| / \|y\|$.
+
+    Raises:
+        ArgumentError: for bad arguments.
+        CollapseError: if the flow shrinks to w = 0.
+        InfeasibleError: if there is no interpolant, nonnegative for depth >= 2.
+        IntegrationError: if a flow that had to be followed stays at a saddle.
+        LimitError: if the tolerance is not reached.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import Problem, WeightNormFlow, integrate, limit
+        >>> flow = WeightNormFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=12, n=30, sparsity=1)
+        >>> start = flow.start(30, scale=1.0)
+        >>> late = integrate(flow, problem, start, t_end=10.0).weights[-1]
+        >>> np.allclose(limit(flow, problem, start).weights, late, atol=0.01)
+        True
     """
     flow.check_start(start, problem.shape[1])
     return LimitCurve(problem, flow.depth, start.direction).limit(flow, start, tolerance)
@@ -49,8 +66,22 @@ def limit(flow: Flow, problem: Problem, start: Polar, tolerance: float = 1e-9) -
 class LimitCurve:
     """The limits of all flows of one depth on one problem, from all starts of one direction.
 
-    They lie on one curve; each call of `limit` continues from the last, which makes a line of neighbouring starts or
-    ratios cheap. `direction` (N,) is that of x(0), uniform by default.
+    They lie on one curve; each call of its method `limit` continues from the last, which makes a line of neighbouring
+    starts or ratios cheap.
+
+    Args:
+        direction: That of x(0), shape (N,), uniform by default.
+
+    Raises:
+        ArgumentError: for bad arguments, and if y = 0.
+
+    Example:
+        >>> from wnlib import LimitCurve, Problem, WeightNormFlow
+        >>> curve = LimitCurve(Problem.gaussian(m=24, n=60, sparsity=3), depth=2)
+        >>> flows = [WeightNormFlow(depth=2, ratio=ratio) for ratio in (0.1, 1, 10)]
+        >>> ends = [curve.limit(flow, flow.start(60, scale=1.0)) for flow in flows]
+        >>> [round(end.l1_excess, 2) for end in ends]
+        [0.99, 0.15, 0.0]
     """
 
     def __init__(self, problem: Problem, depth: int, direction: ArrayLike | None = None) -> None:
@@ -62,7 +93,12 @@ class LimitCurve:
         self._continuation: Continuation | None = None
 
     def limit(self, flow: Flow, start: Polar, tolerance: float = 1e-9) -> Limit:
-        """The limit of `flow` from `start`: see `wnlib.limit`."""
+        """The limit of a flow from a start on this curve's direction, shape (N,): see `wnlib.limit`.
+
+        Raises:
+            ArgumentError: for another depth or direction, and else as `wnlib.limit` does.
+            LimitError: if the tolerance is not reached.
+        """
         if not isinstance(flow, (GradientFlow, WeightNormFlow)):
             raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
         flow.check_start(start, self.problem.shape[1])

@@ -25,12 +25,18 @@ from wnlib.trajectories.trajectory import Trajectory
 
 @dataclass(frozen=True, eq=False)
 class Saddle:
-    """Weights that fit least squares on their own support.
+    r"""Weights that fit least squares on their own support.
 
-    problem
-    weights   $w^*$ (N,), positive on the support and 0 elsewhere
-    loss      $\\ell^*$, the least that weights with this support have
-    force     $p^*$ (N,), 0 on the support; what pushes the others
+    Attributes:
+        weights: $w^*$, positive on the support and 0 elsewhere, shape (N,).
+        loss: $\ell^*$, the least that weights with this support have.
+        force: $p^*$, 0 on the support and what pushes the others, shape (N,).
+
+    Example:
+        >>> from wnlib import Problem, saddle
+        >>> point = saddle(Problem(A=[[1, 0, 1], [0, 1, 1]], y=[1, 3]), [1])
+        >>> point.weights, point.force, point.loss, point.gain
+        (array([0., 3., 0.]), array([1., 0., 1.]), 0.5, 1.0)
     """
 
     problem: Problem
@@ -40,7 +46,7 @@ class Saddle:
 
     @property
     def support(self) -> NDArray[np.bool_]:
-        """Shape (N,)."""
+        """Where the weights are positive, shape (N,)."""
         return self.weights > 0
 
     @property
@@ -51,7 +57,17 @@ class Saddle:
 
 
 def saddle(problem: Problem, candidates: Sequence[int] | NDArray[np.integer]) -> Saddle:
-    """The saddle to which the weights with the indices `candidates` alone would flow: nonnegative least squares."""
+    """The saddle to which some of the weights alone would flow: nonnegative least squares.
+
+    Args:
+        candidates: The indices of these weights, shape (K,).
+
+    Example:
+        >>> from wnlib import Problem, saddle
+        >>> problem = Problem(A=[[1, 0, 1], [0, 1, 1]], y=[1, 3])
+        >>> [saddle(problem, candidates).loss for candidates in ([], [1], [0, 1])]
+        [5.0, 0.5, 0.0]
+    """
     columns = np.asarray(candidates, dtype=int)
     weights = np.zeros(problem.shape[1])
     if columns.size:
@@ -63,19 +79,30 @@ def saddle(problem: Problem, candidates: Sequence[int] | NDArray[np.integer]) ->
 
 @dataclass(frozen=True, eq=False)
 class Cascade:
-    """The saddles that a flow visits in the limit of a small, magnified start, and how long it needs for each.
+    r"""The saddles that a flow visits in the limit of a small, magnified start, and how long it needs for each.
 
-    saddles   (K,), the first is w = 0, the last interpolates or has no weight left to grow
-    dual_time (K - 1,), for how long the flow stays at each, in units of $|m_L(z(0))|$ over $\\kappa L$
+    Attributes:
+        saddles: K of them; the first is w = 0, the last interpolates or has no weight left to grow.
+        dual_time: For how long the flow stays at each, in units of $|m_L(z(0))|$ over $\kappa L$, shape (K - 1,).
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import GradientFlow, Problem, cascade
+        >>> flow = GradientFlow(depth=3)
+        >>> found = cascade(Problem.gaussian(m=24, n=60, sparsity=3))
+        >>> exits = found.exits(flow, flow.start(60, scale=1e-3))
+        >>> len(found.saddles), len(exits), bool(np.all(np.diff(exits) > 0))
+        (4, 3, True)
     """
 
     saddles: tuple[Saddle, ...]
     dual_time: Array
 
     def exits(self, flow: Flow, start: Polar) -> Array:
-        r"""The predicted times (K - 1,) at which `flow`, of depth L >= 3, leaves each saddle, from a uniform start.
+        r"""The predicted times, shape (K - 1,), at which a flow of depth L >= 3 leaves each saddle.
 
-        Each stay lasts dual_time * $|m_L(z(0))| / (\kappa L)$, with $\kappa$ at the saddle; at w = 0 at the start.
+        The start is uniform, of shape (N,). Each stay lasts dual_time * $|m_L(z(0))| / (\kappa L)$, with $\kappa$ at
+        the saddle; at w = 0 at the start.
         """
         L, magnified = flow.depth, flow.log_magnification
         at = [float(start.radius), *(float(radius_of(one.weights, L)) for one in self.saddles[1:-1])]
@@ -90,7 +117,21 @@ def cascade(problem: Problem, most: int = 50) -> Cascade:
     r"""The saddles from w = 0 on, for depth L >= 3 and a uniform start, by the rule of linear growth.
 
     At a saddle every $m_L(z_i)$ moves at its force $p^*_i$, from one common value. Who reaches 0 first joins the
-    support, and the next saddle is least squares with it. At most `most` saddles.
+    support, and the next saddle is least squares with it.
+
+    Args:
+        most: The largest number of saddles, at least 1.
+
+    Raises:
+        ArgumentError: for a number out of its range.
+
+    Example:
+        >>> from wnlib import Problem, cascade
+        >>> found = cascade(Problem.gaussian(m=24, n=60, sparsity=3))
+        >>> [int(saddle.support.sum()) for saddle in found.saddles]
+        [0, 1, 2, 3]
+        >>> [round(saddle.loss, 3) for saddle in found.saddles]
+        [1.943, 0.646, 0.11, 0.0]
     """
     most = check.integer("most", most, least=1)
     left = np.ones(problem.shape[1])  # -m_L(z_i), in units of that of the start
@@ -114,11 +155,21 @@ def cascade(problem: Problem, most: int = 50) -> Cascade:
 
 @dataclass(frozen=True)
 class Stay:
-    """Between which times the outsiders' mass first reaches `mass`, and what is known of the flow until then.
+    r"""Between which times the weights off a saddle's support first have a mass, and what is known until then.
 
-    earliest, latest   $T_-$, $T_+$; the latter infinite where no outsider is known to be pushed
-    radius             the least and largest $r^2$
-    loss               the least loss
+    Attributes:
+        mass: Of these weights.
+        earliest: $T_-$.
+        latest: $T_+$, infinite where none of these weights is known to be pushed.
+        radius: The least and the largest $r^2$.
+        loss: The least loss.
+
+    Example:
+        >>> from wnlib import GradientFlow, Problem, saddle, stay
+        >>> flow, problem = GradientFlow(depth=2), Problem(A=[[1, 0], [0, 1]], y=[1, 3])
+        >>> found = stay(flow, saddle(problem, []), flow.start(2, scale=1e-3), mass=1e-3)
+        >>> round(found.earliest, 3), round(found.latest, 3)
+        (0.561, 0.65)
     """
 
     mass: float
@@ -129,9 +180,23 @@ class Stay:
 
 
 def stay(flow: Flow, at: Saddle, point: Polar, mass: float) -> Stay:
-    """Bounds on the time until the weights off the saddle's support have the given mass, from one point near it.
+    """Bounds on the time until the weights off a saddle's support have a given mass.
 
-    Raises ArgumentError for a depth below 2, for scheduled rates, or if they have it already.
+    Args:
+        point: Where the flow starts, near the saddle, shape (N,).
+        mass: In the units of the weights, more than they have there.
+
+    Raises:
+        ArgumentError: for a depth below 2, for scheduled rates, or if they have it already.
+
+    Example:
+        >>> from wnlib import GradientFlow, Problem, integrate, saddle, stay
+        >>> flow, problem = GradientFlow(depth=2), Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> start = flow.start(60, scale=1e-3)
+        >>> found = stay(flow, saddle(problem, []), start, mass=1e-3)
+        >>> trajectory = integrate(flow, problem, start, t_end=found.latest)
+        >>> bool(trajectory.at([found.earliest]).l1[0] < 1e-3 < trajectory.l1[-1])
+        True
     """
     L, problem = flow.depth, at.problem
     if L < 2 or not isinstance(flow, (GradientFlow, WeightNormFlow)):

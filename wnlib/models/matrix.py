@@ -34,10 +34,24 @@ DIVERGED = 1e6  # times the loss of W = 0 or of the start, whichever is larger
 
 @dataclass(frozen=True, eq=False)
 class MatrixProblem:
-    """Measurements `A` (M, n, n), symmetric, of a symmetric matrix, with results `y` (M,).
+    r"""Least squares, $\tfrac12\sum_k (\langle A_k, W\rangle - y_k)^2$, over symmetric matrices W of shape (..., n, n).
 
-    `truth` (n, n) or None: the matrix that made `y`, for recovery errors only. Raises ArgumentError for a wrong shape,
-    a NaN or a measurement that is not symmetric.
+    Attributes:
+        A: The measurements, symmetric, shape (M, n, n).
+        y: The data, shape (M,).
+        truth: The matrix that made `y`, shape (n, n), or None: for recovery errors only.
+
+    Raises:
+        ArgumentError: for a wrong shape, a NaN or a measurement that is not symmetric.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import MatrixProblem
+        >>> problem, X = MatrixProblem(A=[np.eye(2)], y=[3.0]), np.eye(2)  # the trace is 3
+        >>> problem.residual(X), float(problem.loss(X))
+        (array([1.]), 0.5)
+        >>> np.diag(problem.force(X)), np.diag(problem.slope(X, depth=2))
+        (array([1., 1.]), array([2., 2.]))
     """
 
     A: Array
@@ -62,24 +76,37 @@ class MatrixProblem:
         return self.A.shape[1]
 
     def residual(self, W: Array) -> Array:
-        """y_k - <A_k, W> for matrices of shape (..., n, n); shape (..., M)."""
+        r"""The residuals $y_k - \langle A_k, W\rangle$, shape (..., M), of matrices of shape (..., n, n)."""
         return self.y - W.reshape(*W.shape[:-2], -1) @ self.A.reshape(len(self.y), -1).T
 
     def loss(self, W: Array) -> Array:
-        """Square loss for matrices of shape (..., n, n); shape (...)."""
+        """The square loss, shape (...), of matrices of shape (..., n, n)."""
         return 0.5 * np.sum(self.residual(W) ** 2, axis=-1)
 
     def force(self, W: Array) -> Array:
-        """P, shape (..., n, n), for matrices of the same shape."""
+        r"""The force $P = \sum_k (y_k - \langle A_k, W\rangle)\, A_k$ at matrices, of the same shape (..., n, n)."""
         return (self.residual(W) @ self.A.reshape(len(self.y), -1)).reshape(W.shape)
 
     def slope(self, X: Array, depth: int) -> Array:
-        """G(X), shape (..., n, n): minus the gradient of the loss in X."""
+        """G(X), minus the gradient of the loss of $X^L$ in X, of the same shape (..., n, n)."""
         return slope(X, self.force(power(X, depth)), depth)
 
     @classmethod
     def commuting(cls, problem: Problem, basis: ArrayLike) -> Self:
-        """The diagonal problem (A, y) in an orthonormal `basis` V (n, n): measurements V diag(a_k) V^T."""
+        r"""The diagonal problem (A, y) in another basis: measurements $V \operatorname{diag}(a_k) V^\top$.
+
+        Args:
+            basis: V, orthonormal, shape (n, n).
+
+        Raises:
+            ArgumentError: for a wrong shape, or a basis that is not orthonormal.
+
+        Example:
+            >>> from wnlib import MatrixProblem, Problem
+            >>> MatrixProblem.commuting(Problem(A=[[1, 2]], y=[3]), basis=[[0, 1], [1, 0]]).A
+            array([[[2., 0.],
+                    [0., 1.]]])
+        """
         V = check.array("basis", basis, (problem.shape[1], problem.shape[1]))
         if not np.allclose(V.T @ V, np.eye(len(V)), atol=1e-10):
             raise ArgumentError("basis must be orthonormal, got columns that are not")
@@ -87,7 +114,25 @@ class MatrixProblem:
 
     @classmethod
     def gaussian(cls, m: int, n: int, rank: int, seed: int = 0) -> Self:
-        r"""Symmetric Gaussian measurements, $\mathbb E \langle A_k, W\rangle^2 = \|W\|_F^2/m$. Truth: see `planted`."""
+        r"""Symmetric Gaussian measurements, $\mathbb E \langle A_k, W\rangle^2 = \|W\|_F^2/m$.
+
+        The truth is positive semidefinite, its positive eigenvalues are uniform on [1/2, 3/2], its eigenvectors
+        uniform. The same `seed` gives the same problem.
+
+        Args:
+            m: Number of measurements, less than n (n + 1) / 2.
+            rank: Of the truth, from 1 to n.
+
+        Raises:
+            ArgumentError: for a number out of its range.
+
+        Example:
+            >>> import numpy as np
+            >>> from wnlib import MatrixProblem
+            >>> problem = MatrixProblem.gaussian(m=12, n=6, rank=2)
+            >>> problem.A.shape, int(np.linalg.matrix_rank(problem.truth))
+            ((12, 6, 6), 2)
+        """
         truth, rng = planted(m, n, rank, seed)
         B = rng.standard_normal((m, n, n)) / np.sqrt(m)
         A = (B + B.transpose(0, 2, 1)) / 2
@@ -95,7 +140,16 @@ class MatrixProblem:
 
     @classmethod
     def completion(cls, m: int, n: int, rank: int, seed: int = 0) -> Self:
-        """`m` entries on or above the diagonal, drawn without repetition. Truth: see `planted`."""
+        """`m` entries on or above the diagonal, drawn without repetition.
+
+        Truth, arguments and errors are those of `gaussian`.
+
+        Example:
+            >>> from wnlib import MatrixProblem
+            >>> problem = MatrixProblem.completion(m=12, n=6, rank=1)
+            >>> all(y in problem.truth for y in problem.y)
+            True
+        """
         truth, rng = planted(m, n, rank, seed)
         drawn = rng.choice(n * (n + 1) // 2, m, replace=False)
         A = np.zeros((m, n, n))
@@ -166,12 +220,21 @@ def polar_field(problem: MatrixProblem, depth: int, ratio: float) -> Callable[[f
 
 @dataclass(frozen=True, eq=False)
 class MatrixDescent:
-    """The ends of R runs.
+    """The ends of R runs of `matrix_descent`.
 
-    X      (R, n, n), the factor; W = X^L
-    steps  (R,), that were made
-    fit    (R,), whether the relative residual has come down to the tolerance
-    depth  L
+    Attributes:
+        X: The factors, $W = X^L$, shape (R, n, n).
+        steps: How many were taken, shape (R,).
+        fit: Whether the relative residual has come down to the tolerance, shape (R,).
+        depth: L.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import MatrixProblem, matrix_descent
+        >>> problem = MatrixProblem(A=[np.eye(2)], y=[3.0])
+        >>> matrix_descent(problem, depth=2, scale=[1.0], step=[1.0]).W.round(3)
+        array([[[1.5, 0. ],
+                [0. , 1.5]]])
     """
 
     X: Array
@@ -181,7 +244,7 @@ class MatrixDescent:
 
     @property
     def W(self) -> Array:
-        """X^L, shape (R, n, n)."""
+        """$W = X^L$, shape (R, n, n)."""
         return power(self.X, self.depth)
 
 
@@ -194,11 +257,26 @@ def matrix_descent(
     steps: int = 10_000,
     tolerance: float = 1e-5,
 ) -> MatrixDescent:
-    r"""Gradient descent on X from $X = (r_0/\sqrt n)\, I$ with $r_0$ = `scale` (R,) and `step` (R,), a run for each.
+    r"""Gradient descent on X from $X = (r_0/\sqrt n)\, I$, side by side for several $r_0$ and steps.
 
-    Plain without `ratio`: X += step G(X). With it on polar coordinates: r += step <G, U>, U += c step r (G - <G, U> U),
-    U divided by its Frobenius norm. A run ends when its relative residual is at most `tolerance`, when it diverges (the
-    loss, or with weight normalization a radius that is no longer positive), or after `steps` steps.
+    Plain without `ratio`: X += h G(X). With it on polar coordinates: r += h <G, U>, U += c h r (G - <G, U> U), then U
+    is divided by its Frobenius norm. A run ends when its relative residual is at most `tolerance`, when it diverges
+    (the loss, or with weight normalization a radius that is no longer positive), or after `steps` steps.
+
+    Args:
+        scale: $r_0 > 0$ of each run, the Frobenius norm of its start, shape (R,).
+        step: h > 0 of each run, as a multiple of what is short enough at the point it leaves, shape (R,).
+        ratio: c > 0, for weight normalization.
+
+    Raises:
+        ArgumentError: for bad arguments.
+
+    Example:
+        >>> from wnlib import MatrixProblem, matrix_descent
+        >>> problem = MatrixProblem.gaussian(m=18, n=6, rank=1)
+        >>> descent = matrix_descent(problem, 2, [0.01], [1.0], ratio=10, tolerance=0.01)
+        >>> bool(descent.fit[0]), bool(abs(descent.W[0] - problem.truth).max() < 0.02)
+        (True, True)
     """
     depth = check.integer("depth", depth, least=1)
     scale = check.array("scale", scale, (None,))

@@ -33,7 +33,27 @@ SMALLEST = 1e-6  # of a radius that vanishes in finite time, as matched clocks l
 
 @dataclass(frozen=True)
 class SeparateFlow:
-    r"""Weight normalization of each sign: depth L >= 2, `ratio` c, $\eta_r = 1$ unless the clocks are `matched`."""
+    r"""Weight normalization of each sign, with a sphere and a radius for either.
+
+    Attributes:
+        depth: L, an integer >= 2.
+        ratio: The learning-rate ratio c > 0, in units of $r^{-2}$; $\eta_r = 1$ unless the clocks are matched.
+        matched: Whether the two clocks are matched.
+
+    Raises:
+        ArgumentError: for a depth or a ratio out of its range.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import Problem, SeparateFlow, integrate_separate
+        >>> flow = SeparateFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=4, n=6, sparsity=1, signed=True)
+        >>> start = flow.start(6, scale=1.0)
+        >>> flow.velocity(problem, start)(0.0, np.zeros(14)).shape  # of log r and log u, twice
+        (14,)
+        >>> integrate_separate(flow, problem, start, t_end=100.0).fits
+        True
+    """
 
     depth: int
     ratio: float
@@ -49,12 +69,25 @@ class SeparateFlow:
         return WeightNormFlow(self.depth, self.ratio)
 
     def start(self, n: int, scale: float, direction: ArrayLike | None = None) -> tuple[Polar, Polar]:
-        r"""$x_+ = x_-$, together of norm `scale`, along `direction` (n,), uniform by default."""
+        r"""The start with $x_+ = x_-$, each of shape (n,).
+
+        Args:
+            n: Number of signed weights.
+            scale: The norm of both together, positive.
+            direction: A positive multiple of either's, shape (n,), uniform by default.
+
+        Raises:
+            ArgumentError: for bad arguments.
+        """
         half = self.half.start(n, check.positive("scale", scale) / np.sqrt(2), direction)
         return half, half
 
     def velocity(self, problem: Problem, start: tuple[Polar, Polar]) -> Field:
-        r"""The field of the states $(\log r_+, \log u_+, \log r_-, \log u_-)$, shape (2 (N + 1),)."""
+        r"""The field of the states $(\log r_+, \log u_+, \log r_-, \log u_-)$ of shape (2 (N + 1),).
+
+        Args:
+            start: Two points, each of shape (N,), whose radii are the units of matched clocks.
+        """
         A, L, c = problem.A, self.depth, self.ratio
         first = np.array([float(half.radius) for half in start])
 
@@ -87,9 +120,22 @@ def encode(start: tuple[Polar, Polar]) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class SeparateTrajectory:
-    """A followed flow: times t (T,) and the T points of either half.
+    """A followed flow, with both halves of its signed weights.
 
-    `fits` if it reached the residual that it was to be followed to.
+    Attributes:
+        t: Increasing times from 0, shape (T,).
+        plus: The positive half's points, shape (T, N).
+        minus: The negative half's, shape (T, N).
+        fits: Whether it reached the residual that it was to be followed to.
+
+    Example:
+        >>> from wnlib import Problem, SeparateFlow, integrate_separate
+        >>> flow = SeparateFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=4, n=6, sparsity=1, signed=True)
+        >>> start = flow.start(6, scale=1.0)
+        >>> trajectory = integrate_separate(flow, problem, start, t_end=100.0)
+        >>> trajectory.radii[0].round(4), bool(problem.loss(trajectory.parts[-1]) < 1e-9)
+        (array([0.7071, 0.7071]), True)
     """
 
     flow: SeparateFlow
@@ -101,12 +147,12 @@ class SeparateTrajectory:
 
     @cached_property
     def parts(self) -> Array:
-        """w_+ and w_- together, the weights of the doubled problem, shape (T, 2N)."""
+        """$w_+$ and $w_-$ together, the weights of the doubled problem, shape (T, 2N)."""
         return np.concatenate([half.weights(self.flow.depth) for half in (self.plus, self.minus)], axis=-1)
 
     @property
     def radii(self) -> Array:
-        """r_+ and r_-, shape (T, 2)."""
+        """$r_+$ and $r_-$, shape (T, 2)."""
         return np.stack([self.plus.radius, self.minus.radius], axis=-1)
 
 
@@ -118,10 +164,27 @@ def integrate_separate(
     stop: float = 1e-5,
     rtol: float = 1e-8,
 ) -> SeparateTrajectory:
-    """Follow a flow to time `t_end`, or to a relative residual `stop`, or until matched clocks have spent a radius.
+    """Follow a flow with separate spheres, by a stiff multistep solver (LSODA) on logarithms.
 
-    By a stiff multistep solver (LSODA) on logarithms, with tolerance `rtol`. Raises ArgumentError for a start that does
-    not fit the problem, and IntegrationError if the solver gives up.
+    It ends at the time `t_end`, at a relative residual `stop`, or where matched clocks have spent a radius.
+
+    Args:
+        problem: A doubled one, [A, -A] of shape (M, 2N).
+        start: The positive and the negative half, points of shape (N,), as `SeparateFlow.start` makes them.
+        rtol: The solver's tolerance per step, on logarithms.
+
+    Raises:
+        ArgumentError: for another problem, or a start that does not fit it.
+        IntegrationError: if the solver gives up.
+
+    Example:
+        >>> from wnlib import Problem, SeparateFlow, integrate_separate
+        >>> flow = SeparateFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=4, n=6, sparsity=1, signed=True)
+        >>> start = flow.start(6, scale=1.0)
+        >>> trajectory = integrate_separate(flow, problem, start, t_end=100.0, stop=1e-3)
+        >>> trajectory.fits, bool(trajectory.t[-1] < 100)
+        (True, True)
     """
     n, odd = divmod(problem.shape[1], 2)
     if odd or not np.array_equal(problem.A[:, :n], -problem.A[:, n:]):

@@ -33,7 +33,23 @@ def signed(weights: Array) -> Array:
 
 
 def symmetric_start(flow: Flow, n: int, scale: float, direction: ArrayLike | None = None) -> Polar:
-    """The start of norm `scale` for 2n weights with x_+ = x_-, both along `direction` (n,), uniform by default."""
+    """The start of the doubled problem, for 2n weights, whose halves are the same.
+
+    Args:
+        n: Number of signed weights.
+        scale: The norm of both halves together.
+        direction: A positive multiple of that of either half, shape (n,), uniform by default.
+
+    Returns:
+        One point, shape (2n,).
+
+    Example:
+        >>> from wnlib import Problem, WeightNormFlow, limit, symmetric_start
+        >>> flow = WeightNormFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3, signed=True)
+        >>> limit(flow, problem, symmetric_start(flow, 60, scale=1.0)).l1_excess < 0.01
+        True
+    """
     half = np.ones(n) if direction is None else np.asarray(direction, dtype=np.float64)
     return flow.start(2 * n, scale, np.tile(half, 2))
 

@@ -33,10 +33,28 @@ LOG_RANGE = (-40.0, 40.0)  # of log(alpha) in which the end of weight normalizat
 def spectral_limit(
     problem: MatrixProblem, depth: int, scale: float, ratio: float | None = None, tolerance: float = 1e-6
 ) -> Array:
-    r"""The eigenvalue theory's end W (n, n) of a flow from $X = (r_0/\\sqrt n)\\, I$ with $r_0$ = `scale`, depth >= 2.
+    r"""Where the theory of eigenvalues has a flow end that starts at $X = (r_0/\sqrt n)\, I$.
 
-    Of gradient flow, or of weight normalization with learning-rate ratio `ratio`. Raises ArgumentError for bad
-    arguments and LimitError if a relative residual of `tolerance` is not reached.
+    Args:
+        depth: L >= 2.
+        scale: $r_0 > 0$, the Frobenius norm of the start.
+        ratio: The learning-rate ratio c > 0 of weight normalization; None for gradient flow.
+        tolerance: The largest relative residual.
+
+    Returns:
+        $W = X^L$, shape (n, n).
+
+    Raises:
+        ArgumentError: for bad arguments.
+        LimitError: if the tolerance is not reached.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import MatrixProblem, spectral_limit
+        >>> problem = MatrixProblem(A=[np.eye(2)], y=[3.0])
+        >>> spectral_limit(problem, depth=2, scale=1.0).round(6)
+        array([[1.5, 0. ],
+               [0. , 1.5]])
     """
     depth = check.integer("depth", depth, least=2)
     log_scale = np.log(check.positive("scale", scale))

@@ -32,6 +32,8 @@ from wnlib.flows.flow import Flow, WeightNormFlow
 from wnlib.rigorous.instance import Instance, Rational
 from wnlib.rigorous.multiprecision import check_flow
 
+__all__ = ["Enclosure", "enclose"]
+
 Balls = list[arb]
 
 
@@ -39,11 +41,23 @@ Balls = list[arb]
 class Enclosure:
     """N balls that contain the minimiser's weights, and what their proof came from.
 
-    weights      (N,), each ball in decimal digits, "[midpoint +/- radius]"
-    width        the largest diameter of a ball
-    bits         of the arithmetic's precision
-    half_width   of the first box, in which F has no other zero
-    contraction  a bound on the max norm of 1 - C F' over that box
+    Attributes:
+        weights: N balls, each in decimal digits, "[midpoint +/- radius]".
+        width: The largest diameter of a ball.
+        bits: Of the arithmetic's precision.
+        half_width: Of the first box, in which F has no other zero.
+        contraction: A bound on the max norm of 1 - C F' over that box.
+
+    Example:
+        >>> from wnlib import GradientFlow
+        >>> from wnlib.rigorous.enclosure import enclose
+        >>> from wnlib.rigorous.instance import Instance
+        >>> instance = Instance(A=[[1, 2]], y=[3], radius=1, direction=[1, 1])
+        >>> found = enclose(GradientFlow(depth=2), instance, bits=64)
+        >>> found.contains([0.75, 1.125]), found.contains([0.75, 1.125000001])
+        (True, False)
+        >>> found.midpoints, found.width < 1e-17
+        ([0.75, 1.125], True)
     """
 
     weights: tuple[str, ...]
@@ -58,7 +72,7 @@ class Enclosure:
         return [float(arb(ball).mid()) for ball in self.weights]
 
     def contains(self, point: Sequence[mpf | float]) -> bool:
-        """Whether `point`, taken for exactly the numbers that it holds, lies in all the balls."""
+        """Whether a point, of exactly the N numbers that it holds, lies in all the balls."""
         with ctx.workprec(self.bits):
             return all(arb(ball).contains(arb(value)) for ball, value in zip(self.weights, point, strict=True))
 
@@ -70,11 +84,26 @@ def enclose(
     box: float = 1e-6,
     bits: int = 256,
 ) -> Enclosure:
-    r"""Enclose the minimiser of $D_\Phi(w, w_0)$ over A w = y, the limit of `flow` if it has one.
+    r"""Enclose the minimiser of $D_\Phi(w, w_0)$ over A w = y, the limit of a flow if it has one.
 
-    The first box is centred at the dual variable of the weights `near`, by default `wnlib.limit` in double precision;
-    it is `box` wide to either side, in units of $(\max_i |z_i|)^{2-L}$, those of a relative change of z. Raises
-    EnclosureError if the operator does not map it into its interior: the minimiser is not in it, or it is too wide.
+    Args:
+        near: Weights at whose dual variable the first box is centred, shape (N,), by default those of `wnlib.limit`.
+        box: How wide that is to either side, in units of $(\max_i |z_i|)^{2-L}$, those of a relative change of z.
+        bits: The precision of the arithmetic, at least 64.
+
+    Raises:
+        ArgumentError: for bad arguments.
+        EnclosureError: if the operator does not map the box into its interior: the minimiser is not in it, or it is too
+            wide.
+
+    Example:
+        >>> from wnlib import WeightNormFlow
+        >>> from wnlib.rigorous.enclosure import enclose
+        >>> from wnlib.rigorous.instance import Instance
+        >>> instance = Instance(A=[[1, 2]], y=[3], radius=1, direction=[1, 1])
+        >>> found = enclose(WeightNormFlow(depth=2, ratio=1), instance)
+        >>> [round(midpoint, 12) for midpoint in found.midpoints], found.width < 1e-70
+        ([0.678990529943, 1.160504735028], True)
     """
     check_flow(flow)
     check.positive("box", box)

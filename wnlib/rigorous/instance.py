@@ -13,6 +13,8 @@ from wnlib.flows.flow import Flow
 from wnlib.limits.limit import limit
 from wnlib.problem import Problem
 
+__all__ = ["Instance"]
+
 Rational = Fraction | int | float
 
 
@@ -32,12 +34,25 @@ def _matrix(rows: Iterable[Iterable[Rational]]) -> fmpq_mat:
 
 @dataclass(frozen=True)
 class Instance:
-    """A problem and a start in exact rationals: every entry an int, a Fraction, or a float for what it is in binary.
+    r"""A problem and a start in exact rationals: every entry an int, a Fraction, or a float for what it is in binary.
 
-    A          (M, N), of full row rank, rows as sequences
-    y          (M,)
-    radius     r_0 > 0; ||x(0)|| for gradient flow
-    direction  (N,), positive; x(0) = radius * direction / ||direction||
+    Attributes:
+        A: The measurement matrix, of full row rank, rows as sequences, shape (M, N).
+        y: The data, shape (M,).
+        radius: $r_0 = \|x(0)\| > 0$.
+        direction: Any multiple of $u_0$, positive, shape (N,).
+
+    Raises:
+        ArgumentError: for a wrong shape, an entry that is not rational or out of its range, or a lower rank.
+
+    Example:
+        >>> from wnlib import GradientFlow
+        >>> from wnlib.rigorous.instance import Instance
+        >>> instance = Instance(A=[[1, 2]], y=[3], radius=1, direction=[1, 1])
+        >>> instance.kernel
+        [[Fraction(-2, 1), Fraction(1, 1)]]
+        >>> [round(weight, 12) for weight in instance.approximate_limit(GradientFlow(depth=2))]
+        [0.75, 1.125]
     """
 
     A: Sequence[Sequence[Rational]]
@@ -73,7 +88,7 @@ class Instance:
         return list(basis.values())
 
     def approximate_limit(self, flow: Flow) -> list[float]:
-        """The limit in double precision, `wnlib.limit`."""
+        """The weights of `wnlib.limit`, in double precision, N of them."""
         A, y, direction = (np.array(value, dtype=np.float64) for value in (self.A, self.y, self.direction))
         start = flow.start(len(direction), float(self.radius), direction)
         return [float(weight) for weight in limit(flow, Problem(A, y), start).weights]

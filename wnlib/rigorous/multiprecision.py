@@ -31,13 +31,30 @@ from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow, Weight
 from wnlib.rigorous.instance import Instance
 from wnlib.rigorous.taylor import Field, Scalar, Vector, taylor_coefficients
 
+__all__ = ["State", "agreement", "invariant_drift", "limit", "taylor_path"]
+
 GUARD = 10  # digits carried beyond those that are asked for
 MAX_STEPS = 300
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a flow is at time t: `coordinates` are x (N,) for gradient flow and (r, u) (1 + N,) for the other."""
+    """Where a flow is at one time, in mpmath's numbers.
+
+    Attributes:
+        t: The time.
+        coordinates: x for gradient flow, N numbers, and (r, u) for the other, 1 + N.
+        weights: N numbers.
+
+    Example:
+        >>> from wnlib import GradientFlow
+        >>> from wnlib.rigorous.instance import Instance
+        >>> from wnlib.rigorous.multiprecision import taylor_path
+        >>> instance = Instance(A=[[1, 2]], y=[3], radius=1, direction=[3, 4])
+        >>> start = taylor_path(GradientFlow(depth=2), instance, residual=1e-3, digits=15)[0]
+        >>> [float(x) for x in start.coordinates]
+        [0.6, 0.8]
+    """
 
     t: mpf
     coordinates: Vector
@@ -45,10 +62,27 @@ class State:
 
 
 def taylor_path(flow: Flow, instance: Instance, residual: float = 1e-45, digits: int = 50) -> list[State]:
-    r"""The flow at every step of Taylor's method, from the start until $\|A w - y\| \le$ residual $\|y\|$ (max norms).
+    r"""The flow at every step of Taylor's method, from the start until it fits.
 
-    Order p and step h make the last two Taylor terms of every coordinate at most 10^-digits of the largest coordinate.
-    Raises IntegrationError if the residual is not reached in 300 steps, as it never is by a flow that collapses.
+    Order p and step h make the last two Taylor terms of every coordinate at most $10^{-\text{digits}}$ of the largest
+    coordinate.
+
+    Args:
+        residual: What $\|A w - y\|_\infty / \|y\|_\infty$ is in the end.
+        digits: Decimal digits of the arithmetic, at least 15.
+
+    Raises:
+        ArgumentError: for bad arguments, or a residual below the digits.
+        IntegrationError: if the residual is not reached in 300 steps, as it never is by a flow that collapses.
+
+    Example:
+        >>> from wnlib import GradientFlow
+        >>> from wnlib.rigorous.instance import Instance
+        >>> from wnlib.rigorous.multiprecision import taylor_path
+        >>> instance = Instance(A=[[1, 2]], y=[3], radius=1, direction=[1, 1])
+        >>> path = taylor_path(GradientFlow(depth=2), instance, residual=1e-15, digits=20)
+        >>> [round(float(weight), 12) for weight in path[-1].weights]
+        [0.75, 1.125]
     """
     check_flow(flow)
     check.integer("digits", digits, least=15)
@@ -97,7 +131,25 @@ def dual_variable(depth: int, z: Vector) -> Vector:
 
 
 def invariant_drift(flow: Flow, instance: Instance, states: Sequence[State], digits: int = 50) -> mpf:
-    r"""The largest relative change of an invariant $\langle v, m_L(z)\rangle$ since the first state."""
+    r"""The largest relative change of an invariant $\langle v, m_L(z)\rangle$ since the first state.
+
+    Args:
+        states: The states of one `taylor_path`.
+        digits: Decimal digits of the arithmetic, at least 15.
+
+    Raises:
+        ArgumentError: for bad arguments.
+
+    Example:
+        >>> from wnlib import WeightNormFlow
+        >>> from wnlib.rigorous.instance import Instance
+        >>> from wnlib.rigorous.multiprecision import invariant_drift, taylor_path
+        >>> flow = WeightNormFlow(depth=2, ratio=1)
+        >>> instance = Instance(A=[[1, 2]], y=[3], radius=1, direction=[1, 1])
+        >>> path = taylor_path(flow, instance, residual=1e-3, digits=20)
+        >>> bool(invariant_drift(flow, instance, path, digits=20) < 1e-18)
+        True
+    """
     check_flow(flow)
     check.integer("digits", digits, least=15)
     with mp.workdps(digits + GUARD):
@@ -119,7 +171,24 @@ def limit(flow: Flow, instance: Instance, digits: int = 50) -> Vector:
     r"""The minimiser of $D_\Phi(w, w_0)$ over A w = y: Newton's method, from the minimiser in double precision.
 
     Stationarity, $m_L(z(w)) - \theta_0 = A^\top\lambda$, stated without $\lambda$: w has the invariants of the start.
-    Raises LimitError if the conditions cannot be met to `digits` digits.
+
+    Args:
+        digits: Decimal digits of the answer, at least 15.
+
+    Returns:
+        N numbers, of mpmath.
+
+    Raises:
+        ArgumentError: for bad arguments.
+        LimitError: if the conditions cannot be met to these digits.
+
+    Example:
+        >>> from wnlib import GradientFlow
+        >>> from wnlib.rigorous.instance import Instance
+        >>> from wnlib.rigorous.multiprecision import limit
+        >>> instance = Instance(A=[[1, 2]], y=[3], radius=1, direction=[1, 1])
+        >>> bool(abs(limit(GradientFlow(depth=2), instance, digits=40)[0] - 0.75) < 1e-39)
+        True
     """
     check_flow(flow)
     check.integer("digits", digits, least=15)
@@ -142,9 +211,15 @@ def limit(flow: Flow, instance: Instance, digits: int = 50) -> Vector:
 
 
 def agreement(found: Sequence[mpf], wanted: Sequence[mpf], digits: int = 50) -> float:
-    r"""To how many digits two vectors agree, $-\log_{10}(\|$found - wanted$\| / \|$wanted$\|)$ in max norms.
+    r"""To how many digits two vectors agree.
 
-    At most `digits`, the precision in which both are known.
+    $-\log_{10}(\|\text{found} - \text{wanted}\|_\infty / \|\text{wanted}\|_\infty)$, and at most `digits`, the
+    precision in which both are known.
+
+    Example:
+        >>> from wnlib.rigorous.multiprecision import agreement
+        >>> round(agreement([1.0, 2.0], [1.0, 2.002]), 2)
+        3.0
     """
     with mp.workdps(digits + GUARD):
         difference = max(abs(a - b) for a, b in zip(found, wanted, strict=True)) / max(map(abs, wanted))

@@ -9,9 +9,22 @@ from wnlib.problem import Problem
 
 
 def attainable_weights(problem: Problem) -> NDArray[np.bool_]:
-    """Which weights some nonnegative interpolant makes positive, shape (N,), by linear programming (HiGHS).
+    """Which weights some nonnegative interpolant makes positive, by linear programming (HiGHS).
 
-    Of s y = R^T (v + e), 0 <= v <= 1, e >= 0, s >= 1, the largest sum of v. Raises InfeasibleError if there is none.
+    Of s y = A (v + e), 0 <= v <= 1, e >= 0, s >= 1, the largest sum of v.
+
+    Returns:
+        Shape (N,).
+
+    Raises:
+        InfeasibleError: if there is no nonnegative interpolant.
+        CertificateError: if the linear program is not solved.
+
+    Example:
+        >>> from wnlib import Problem, attainable_weights
+        >>> problem = Problem(A=[[1, 1, 0], [0, 1, -1]], y=[1, 1])
+        >>> attainable_weights(problem)  # w = (0, 1, 0) is the only one
+        array([False,  True, False])
     """
     problem.require_nonnegative_interpolant()
     rows, n = problem.row_basis, problem.shape[1]

@@ -31,10 +31,22 @@ from wnlib._checks import Array
 
 
 def statistical_dimension(s: int, n: int) -> float:
-    r"""$\min_{\tau \ge 0} s (1 + \tau^2) + (N - s)\, E (g - \tau)_+^2$, a bound on $\delta(C)$, about 1 above it.
+    r"""About how many Gaussian measurements basis pursuit needs: a bound on the dimension $\delta(C)$.
 
-    The minimum over $\tau$ is taken after the expectation, which is what makes it a bound. Raises ArgumentError unless
-    1 <= s < n.
+    It is $\min_{\tau \ge 0} s (1 + \tau^2) + (N - s)\, E (g - \tau)_+^2$, about 1 above it. The minimum over $\tau$ is
+    taken after the expectation, which is what makes it a bound.
+
+    Args:
+        s: Number of positive weights, from 1 to n - 1.
+        n: Number of weights, N.
+
+    Raises:
+        ArgumentError: for a number out of its range.
+
+    Example:
+        >>> from wnlib import statistical_dimension
+        >>> round(statistical_dimension(s=3, n=60), 2)
+        10.02
     """
     s, n = _sizes(s, n)
 
@@ -55,10 +67,23 @@ def positivity_dimension(s: int, n: int) -> float:
 
 
 def positivity_success(m: int, s: int, n: int) -> float:
-    r"""The probability that m Gaussian measurements make the truth the only nonnegative interpolant: exact.
+    r"""The probability that Gaussian measurements make the truth the only nonnegative interpolant: exact.
 
     The cone's intrinsic volumes are binomial, $v_{s+j} = \binom{N-s}{j} 2^{s-N}$, and Crofton's sum of every second one
     becomes, by Pascal's rule, $P(B \le M - s - 1)$ for a binomial B of N - s - 1 fair coins.
+
+    Args:
+        m: Number of measurements, M.
+        s: Number of positive weights, from 1 to n - 1.
+        n: Number of weights, N.
+
+    Raises:
+        ArgumentError: for a number out of its range.
+
+    Example:
+        >>> from wnlib import positivity_success
+        >>> [round(positivity_success(m, s=3, n=60), 3) for m in (24, 32, 40)]
+        [0.022, 0.553, 0.989]
     """
     s, n = _sizes(s, n)
     return float(binom.cdf(check.integer("m", m, least=1) - s - 1, n - s - 1, 0.5))

@@ -19,7 +19,25 @@ MARGIN = 1e-6  # a certificate of less is none, to the linear program's accuracy
 
 
 def stability(problem: Problem, target: Array) -> float:
-    r"""K of the module's docstring for $z^*$ = `target` (N,), or inf if nothing certifies it as the only solution."""
+    r"""The constant K in $\|w - z^*\| \le K\,(\|w\|_1 - Q)$, for every interpolant $w \ge 0$.
+
+    Args:
+        target: $z^*$, the solution of basis pursuit, shape (N,).
+
+    Returns:
+        K >= 1, or inf if nothing certifies the target as the only solution.
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import Problem, WeightNormFlow, basis_pursuit, limit, stability
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> flow = WeightNormFlow(depth=2, ratio=10)
+        >>> target = basis_pursuit(problem).weights
+        >>> weights = limit(flow, problem, flow.start(60, scale=1.0)).weights
+        >>> distance, excess = np.linalg.norm(weights - target), weights.sum() - target.sum()
+        >>> bool(distance <= stability(problem, target) * excess)
+        True
+    """
     A, on = problem.A, target > 0
     if np.linalg.matrix_rank(A[:, on]) < np.count_nonzero(on):
         return np.inf

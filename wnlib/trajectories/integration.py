@@ -38,14 +38,30 @@ def integrate(
     coordinates: Literal["dual", "primal"] = "dual",
     stop_loss: float = 0.0,
 ) -> Trajectory:
-    """Follow `flow` on `problem` from `start` to time `t_end`, or until the loss has fallen to `stop_loss`.
+    """Follow a flow in time; the snapshots are the solver's own steps.
 
-    "dual": a stiff solver (LSODA) in rank(A) + 2 coordinates with the analytic Jacobian; for stiff and long flows.
-    "primal": an explicit solver of order 8 (DOP853) in the flow's own N or N + 1 coordinates. `rtol` is the solver's
-    tolerance per step, on logarithms at depth >= 2. The snapshots are the solver's own steps.
+    Args:
+        start: One point, shape (N,), as `Flow.start` makes it.
+        t_end: When it ends, positive, unless the loss falls to `stop_loss` before.
+        rtol: The solver's tolerance per step, on logarithms at depth >= 2; from 1e-12 to 1e-2.
+        coordinates: "dual", a stiff solver (LSODA) in rank(A) + 2 coordinates with the analytic Jacobian, for stiff and
+            long flows; or "primal", an explicit one of order 8 (DOP853) in the flow's own N or N + 1 coordinates.
+        stop_loss: In the squared units of y, at least 0.
 
-    Raises ArgumentError for bad arguments, InfeasibleError if the depth's weights cannot interpolate, and
-    IntegrationError if the solver gives up or its answer would be inaccurate.
+    Raises:
+        ArgumentError: for bad arguments.
+        InfeasibleError: if the depth's weights cannot interpolate.
+        IntegrationError: if the solver gives up or its answer would be inaccurate.
+
+    Example:
+        >>> from wnlib import Problem, WeightNormFlow, integrate
+        >>> flow = WeightNormFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=12, n=30, sparsity=1)
+        >>> start = flow.start(30, scale=1.0)
+        >>> dual = integrate(flow, problem, start, t_end=5.0)
+        >>> primal = integrate(flow, problem, start, t_end=5.0, coordinates="primal")
+        >>> bool(abs(dual.weights[-1] - primal.weights[-1]).max() < 1e-6)
+        True
     """
     flow.check_start(start, problem.shape[1])
     t_end = check.positive("t_end", t_end)

@@ -21,7 +21,23 @@ from wnlib.problem import Problem
 class Trajectory:
     """A solution of a flow: snapshots, and the dense output they were taken from.
 
-    t (T,) increasing times from 0; points: T points x = r u in logarithms; `at` gives other times.
+    Attributes:
+        t: Increasing times from 0, shape (T,).
+        points: x = r u at these times, in logarithms, shape (T, N).
+        interpolant: The points, shape (T, N), at other times, shape (T,).
+
+    Example:
+        >>> import numpy as np
+        >>> from wnlib import Problem, WeightNormFlow, integrate
+        >>> flow = WeightNormFlow(depth=2, ratio=10)
+        >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
+        >>> trajectory = integrate(flow, problem, flow.start(60, scale=1.0), t_end=10.0)
+        >>> trajectory.at([0.0, 1.0, 10.0]).loss.round(2)
+        array([1.81, 0.01, 0.  ])
+        >>> bool(np.all(np.diff(trajectory.bregman(problem.truth)) < 1e-9))  # it falls
+        True
+        >>> round(trajectory.fits_at(0.1), 2)
+        0.56
     """
 
     flow: Flow
@@ -52,13 +68,17 @@ class Trajectory:
 
     @property
     def invariant_drift(self) -> Array:
-        """Relative change of the N - rank(A) invariants since t = 0, shape (T,). See `geometry.invariant_drift`."""
+        """The relative change of the N - rank(A) invariants since t = 0, shape (T,), see `wnlib.invariant_drift`."""
         return invariant_drift(self.flow, self.problem, self.points)
 
     def bregman(self, target: ArrayLike) -> Array:
-        """Bregman divergence D(target, w(t)) of the flow's potential, shape (T,), in units of the start's radius.
+        """The Bregman divergence from w(t) to a target, shape (T,), in units of the start's radius.
 
-        `target` has shape (N,), and is nonnegative for depth >= 2.
+        Args:
+            target: Shape (N,), nonnegative for depth >= 2.
+
+        Raises:
+            ArgumentError: for another target, or a flow without magnified coordinates.
         """
         target = check.array("target", target, (self.problem.shape[1],))
         if self.flow.depth >= 2 and target.min() < 0:
@@ -66,7 +86,11 @@ class Trajectory:
         return mirror_map(self.flow, float(self.radius[0])).bregman(target, self.points)
 
     def fits_at(self, loss: float) -> float:
-        """The time at which the loss first falls to `loss`, by the dense output; infinite if it does not."""
+        """The time at which the loss first falls to `loss`, by the dense output; infinite if it does not.
+
+        Raises:
+            ArgumentError: for a loss that is not positive.
+        """
         loss = check.positive("loss", loss)
         below = np.flatnonzero(self.loss <= loss)
         if below.size == 0:
@@ -75,10 +99,25 @@ class Trajectory:
         return self._crossing(k, loss) if k > 0 else float(self.t[0])
 
     def plateaus(self, drop: float = 0.1, decades: float = 1.0) -> Array:
-        """The plateaus that the trajectory leaves: intervals of time (K, 2), from their first snapshot to their end.
+        """The plateaus that the trajectory leaves.
 
-        On a plateau the time grows by a factor of at least 10^`decades` while the loss falls by less than the share
-        `drop`, 0 < drop < 1. Its end is where the loss has fallen by that share.
+        Args:
+            drop: The share by which the loss falls until a plateau ends, between 0 and 1.
+            decades: A plateau is one if the time grows by 10 to this power on it; positive.
+
+        Returns:
+            Intervals of time from a plateau's first snapshot to its end, shape (K, 2).
+
+        Raises:
+            ArgumentError: for a number out of its range.
+
+        Example:
+            >>> from wnlib import GradientFlow, Problem, integrate
+            >>> flow = GradientFlow(depth=2)
+            >>> start = flow.start(2, scale=1e-6)
+            >>> trajectory = integrate(flow, Problem(A=[[1, 1]], y=[2]), start, t_end=5.0)
+            >>> trajectory.plateaus()[:, 1].round(2)
+            array([3.18])
         """
         drop, decades = check.positive("drop", drop), check.positive("decades", decades)
         if drop >= 1:
@@ -109,7 +148,11 @@ class Trajectory:
         return float(brentq(excess, before, after, rtol=1e-13))
 
     def at(self, times: ArrayLike) -> "Trajectory":
-        """The same solution at other `times` (T',), increasing, within the interval of integration."""
+        """The same solution at other times, shape (T,), increasing, within the interval of integration.
+
+        Raises:
+            ArgumentError: for other times.
+        """
         times = check.array("times", times, (None,))
         if times.min() < self.t[0] or times.max() > self.t[-1] or np.any(np.diff(times) < 0):
             raise ArgumentError(f"times must increase within [{self.t[0]}, {self.t[-1]}], got {times}")
