@@ -203,6 +203,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
+    about=("wnlib.collapses",),
     tolerance=1e-5,
     ensemble=Ensemble(depths=(2, 3, 4, 5, 6), ratios=(0.1, 100), scales=(0.01, 0.99)),
     derive=derive,

@@ -281,6 +281,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.MatrixProblem", "wnlib.matrix_descent", "wnlib.spectral_limit"),
     tolerance=1e-7,
     ensemble=Ensemble(depths=(1, 2, 3, 4), columns=(3, 7)),
     derive=derive,

@@ -250,6 +250,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.LIMIT,
+    about=("wnlib.limit", "wnlib.collapses"),
     tolerance=1e-3,
     ensemble=Ensemble(ratios=(1.0, 4.0), scales=(0.6, 1.4), matrices=MATRICES[:-1]),
     derive=derive,

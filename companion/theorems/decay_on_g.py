@@ -201,6 +201,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.DecayedSalimansKingmaDescent",),
     tolerance=1e-5,
     ensemble=Ensemble(
         depths=(2,),

@@ -190,6 +190,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.DecayedSalimansKingmaDescent",),
     tolerance=1e-6,
     ensemble=Ensemble(ratios=(0.1, 10.0)),
     derive=derive,

@@ -226,6 +226,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.SalimansKingmaDescent", "wnlib.DecayedSalimansKingmaDescent"),
     tolerance=1e-7,
     ensemble=Ensemble(depths=DEPTHS, ratios=(0.2, 5.0), scales=(0.3, 2.0)),
     derive=derive,

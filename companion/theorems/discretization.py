@@ -334,6 +334,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.ORDER,
+    about=("wnlib.GradientDescent", "wnlib.PolarDescent", "wnlib.SalimansKingmaDescent", "wnlib.descend"),
     tolerance=0.15,
     ensemble=Ensemble(depths=DEPTHS, ratios=(0.3, 3), scales=(0.5, 1.5)),
     derive=derive,

@@ -149,6 +149,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.MirrorMap",),
     tolerance=1e-6,
     ensemble=Ensemble(ratios=(0.1, 3.0), scales=(0.3, 2.0)),
     derive=derive,

@@ -179,6 +179,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.MirrorMap", "wnlib.integrate"),
     tolerance=1e-6,
     ensemble=Ensemble(ratios=(0.1, 3.0), scales=(0.5, 2.0)),
     derive=derive,

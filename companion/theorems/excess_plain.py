@@ -140,6 +140,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
+    about=("wnlib.magnification_excess_bound", "wnlib.needed_magnification"),
     tolerance=1e-8,
     ensemble=Ensemble(depths=(2,), scales=(1e-6, 0.95), uniform=True),
     derive=derive,

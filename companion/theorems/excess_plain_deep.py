@@ -164,6 +164,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
+    about=("wnlib.magnification_excess_bound", "wnlib.needed_magnification"),
     tolerance=1e-6,
     ensemble=Ensemble(depths=(3, 4, 5, 6), scales=(0.1, 0.95), uniform=True),
     derive=derive,

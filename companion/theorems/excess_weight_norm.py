@@ -139,6 +139,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
+    about=("wnlib.magnification_excess_bound", "wnlib.needed_magnification"),
     tolerance=1e-8,
     ensemble=Ensemble(depths=(2,), ratios=(0.5, 100), scales=(0.4, 0.95), uniform=True),
     derive=derive,

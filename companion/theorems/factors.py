@@ -164,6 +164,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.GradientFlow", "wnlib.WeightNormFlow"),
     tolerance=1e-7,
     ensemble=Ensemble(),
     derive=derive,

@@ -207,6 +207,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.IDENTITY,
+    about=("wnlib.symmetric_start",),
     tolerance=1e-9,
     ensemble=Ensemble(depths=(2, 3, 4, 5, 6), ratios=(0.1, 10), scales=(0.1, 2)),
     derive=derive,

@@ -307,6 +307,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.limit", "wnlib.Limit", "wnlib.LimitCurve", "wnlib.rigorous.enclosure.enclose"),
     tolerance=1e-7,
     ensemble=Ensemble(ratios=(2, 12), scales=(0.6, 1.4)),
     derive=derive,

@@ -232,6 +232,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.invariants", "wnlib.invariant_drift", "wnlib.rigorous.multiprecision.invariant_drift"),
     tolerance=1e-8,
     ensemble=Ensemble(),
     derive=derive,

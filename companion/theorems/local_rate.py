@@ -219,6 +219,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.LIMIT,
+    about=("wnlib.rate_matrix",),
     tolerance=1e-3,
     ensemble=Ensemble(ratios=(0.1, 10.0)),
     derive=derive,

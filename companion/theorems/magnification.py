@@ -143,6 +143,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.IDENTITY,
+    about=("wnlib.WeightNormFlow", "wnlib.MirrorMap"),
     tolerance=1e-10,
     ensemble=Ensemble(ratios=(0.01, 1000), scales=(0.01, 10)),
     derive=derive,

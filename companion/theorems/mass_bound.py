@@ -159,6 +159,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
+    about=("wnlib.mass_bound",),
     tolerance=1e-4,  # of the equation, where the limit is nearly zero in some entries and its dual variable huge
     ensemble=Ensemble(depths=(2, 3, 4, 5, 6), ratios=(0.5, 8), scales=(0.5, 1.2), uniform=True),
     derive=derive,

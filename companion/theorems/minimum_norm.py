@@ -200,6 +200,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
+    about=("wnlib.limit",),
     tolerance=1e-4,
     ensemble=Ensemble(depths=(1,), ratios=(0.1, 100), scales=(0.3, 1.6), uniform=False),
     derive=derive,

@@ -322,6 +322,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.IDENTITY,
+    about=("wnlib.mirror_map", "wnlib.MirrorMap", "wnlib.metric"),
     tolerance=1e-8,
     ensemble=replace(INTERIOR, depths=(1, *INTERIOR.depths)),
     derive=derive,

@@ -302,6 +302,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
+    about=("wnlib.collapses",),
     tolerance=1e-6,
     ensemble=Ensemble(depths=(2, 3, 4, 5, 6), ratios=RATIOS, scales=SCALES),
     derive=derive,

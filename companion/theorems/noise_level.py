@@ -208,6 +208,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
+    about=("wnlib.Trajectory",),
     tolerance=1e-6,
     ensemble=ENSEMBLE,
     derive=derive,

@@ -175,6 +175,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.limit",),
     tolerance=1e-5,
     ensemble=Ensemble(depths=(1,), ratios=(0.1, 10), scales=(0.05, 2)),
     derive=derive,

@@ -251,6 +251,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
+    about=("wnlib.saddle", "wnlib.stay", "wnlib.cascade"),
     tolerance=1e-5,
     ensemble=Ensemble(depths=(2, 3, 4), ratios=(0.5, 10.0), columns=(4, 8)),
     derive=derive,

@@ -169,6 +169,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.SalimansKingmaDescent",),
     tolerance=1e-7,
     ensemble=Ensemble(),
     derive=derive,

@@ -218,6 +218,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.ScheduledWeightNormFlow",),
     tolerance=1e-8,
     ensemble=Ensemble(),
     derive=derive,

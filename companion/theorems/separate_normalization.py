@@ -314,6 +314,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.SeparateFlow", "wnlib.integrate_separate"),
     tolerance=1e-5,
     ensemble=Ensemble(depths=(2, 3, 4), ratios=(0.5, 6), scales=(0.6, 1.4)),
     derive=derive,

@@ -150,6 +150,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
+    about=("wnlib.symmetric_start",),
     tolerance=1e-8,
     ensemble=Ensemble(depths=(2, 3, 4, 5), ratios=(0.5, 8), scales=(0.05, 2)),
     derive=derive,

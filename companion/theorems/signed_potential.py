@@ -205,6 +205,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.symmetric_start",),
     tolerance=1e-7,
     ensemble=Ensemble(depths=(2, 3, 4, 5), ratios=(0.5, 8), scales=(0.3, 1.4)),
     derive=derive,

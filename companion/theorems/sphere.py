@@ -255,6 +255,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.EQUALITY,
+    about=("wnlib.WeightNormFlow", "wnlib.ScheduledWeightNormFlow"),
     tolerance=1e-8,
     ensemble=Ensemble(),
     derive=derive,

@@ -184,6 +184,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
+    about=("wnlib.integrate", "wnlib.mass_bound"),
     tolerance=1e-5,
     ensemble=Ensemble(depths=(2, 3, 4, 5, 6), ratios=(0.5, 8), scales=(0.4, 1.2), uniform=True),
     derive=derive,

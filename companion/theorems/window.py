@@ -191,6 +191,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.LIMIT,
+    about=("wnlib.window_mass",),
     tolerance=0.05,
     ensemble=Ensemble(depths=(2, 3, 4, 5, 6), scales=(0.7, 1.6), columns=(4, 10), uniform=True),
     derive=derive,

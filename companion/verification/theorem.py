@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from importlib import import_module
 from typing import Literal
 
 import numpy as np
@@ -182,6 +183,7 @@ class Theorem:
     measure      measured and predicted values for one case
     falsifiers   at least one for each hypothesis, and one for a formula
     uses         the names of the theorems it rests on
+    about        the public names that compute what it says, as "wnlib.limit", for links both ways
     assumes      what it takes on faith
     certify      certificates for one depth, where there are any
     symbolic     whether `derive` takes the symbol L as well as numbers
@@ -198,6 +200,7 @@ class Theorem:
     measure: Callable[[Case], Measurement]
     falsifiers: tuple[Falsifier, ...]
     uses: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
     assumes: tuple[Assumption, ...] = ()
     certify: Callable[[int], tuple[Certificate, ...]] | None = None
     symbolic: bool = False
@@ -237,4 +240,13 @@ class Theorem:
             defects.append("no falsifier mutates a formula")
         if self.kind is Kind.EMPIRICAL and not self.assumes:
             defects.append("an empirical statement must assume that its ensemble is representative")
-        return defects
+        return defects + [f"it is about {name}, which is no public name" for name in self.about if not _is_public(name)]
+
+
+def _is_public(name: str) -> bool:
+    """Whether a module, as wnlib in "wnlib.limit", lists the name among its public ones."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        return attribute in import_module(module).__all__
+    except (AttributeError, ImportError, ValueError):
+        return False

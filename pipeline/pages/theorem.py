@@ -106,12 +106,13 @@ def source(name: str) -> str:
 
 
 def connections(entry: Entry) -> str:
-    """What the theorem rests on, what rests on it, and where it is told."""
+    """What the theorem rests on, what rests on it, where it is told, and what computes what it says."""
     chapters = [f"{{doc}}`/notebooks/{chapter}`" for chapter in entry.chapters]
     parts = {
         "Rests on": [link(theorem) for theorem in entry.uses],
         "Used by": [link(theorem) for theorem in entry.used_by],
         "Told in": chapters,
+        "In the package": [f"{{py:obj}}`{name}`" for name in entry.theorem.about],
     }
     return "\n".join(f"- **{name}** {listed(found)}" for name, found in parts.items() if found)
 

@@ -84,6 +84,12 @@ def test_boundary_without_an_item_is_refused() -> None:
 
 def test_complete_theorem_misses_nothing() -> None:
     assert toy().missing() == []
+    assert replace(toy(), about=("wnlib.limit", "wnlib.rigorous.enclosure.enclose")).missing() == []
+
+
+@pytest.mark.parametrize("name", ["limit", "wnlib.limits.limit.limit", "wnlib.quaternionic", "wnlib.nowhere.limit", ""])
+def test_theorem_is_about_public_names(name: str) -> None:
+    assert replace(toy(), about=("wnlib.limit", name)).missing() == [f"it is about {name}, which is no public name"]
 
 
 @pytest.mark.parametrize(

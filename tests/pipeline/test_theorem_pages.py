@@ -143,6 +143,7 @@ def test_page_of_an_identity(identity: Entry) -> None:
     assert re.search(r'aria-label="[^"]*Check: 6 of 6 pass, relative error .* to .*; F1: 6 of 6 rejected', text)
     assert "rejected: 30 of the falsifiers' 30 cases" in text
     assert "- **No run can test.** Nothing: the identity is algebraic." in text
+    assert "- **In the package** {py:obj}`wnlib.WeightNormFlow` and {py:obj}`wnlib.MirrorMap`" in text
     assert "```{literalinclude} source/magnification.py" in text
     assert not any(part in text for part in ("Certificates", "Rests on", "Used by", "Told in", "bound"))
 
