@@ -11,9 +11,10 @@ from pathlib import Path
 from companion.running import fingerprint
 from pipeline import dependencies
 
-CONTENTS = re.findall(r"\b(notebooks|gallery)/(\w+)", Path("_toc.yml").read_text(encoding="utf-8"))
+CONTENTS = re.findall(r"\b(notebooks|gallery|api)/(\w+)", Path("_toc.yml").read_text(encoding="utf-8"))
 CHAPTERS = [name for folder, name in CONTENTS if folder == "notebooks"]
 GALLERY = ["_build/gallery"] if ("gallery", "index") in CONTENTS else []
+ROOMS = [name for folder, name in CONTENTS if folder == "api" and name != "index"]
 BENCHMARKS = sorted(str(path) for path in Path("benchmarks/reports").glob("*.json"))
 THEOREMS = sorted(path.stem for path in Path("companion/theorems").glob("[!_]*.py"))
 
@@ -37,6 +38,7 @@ rule site:
         ["_build/theorems"] if THEOREMS else [],
         ["_build/benchmarks"] if BENCHMARKS else [],
         GALLERY,
+        ["_build/api"] if ROOMS else [],
         files("book"),
         "_config.yml",
         "_toc.yml",
@@ -124,6 +126,20 @@ rule gallery:
         "gallery: gathering the figures"
     shell:
         "{sys.executable:q} -m pipeline.pages.gallery {CHAPTERS:q}"
+
+
+rule api:
+    input:
+        files("wnlib", "*.py*"),
+        files("companion/theorems", "*.py"),
+        "pipeline/pages/api.py",
+        "pipeline/pages/markdown.py",
+    output:
+        directory("_build/api"),
+    message:
+        "api: writing the reference of the package"
+    shell:
+        "{sys.executable:q} -m pipeline.pages.api {ROOMS:q}"
 
 
 rule benchmarks:

@@ -35,7 +35,7 @@ def stage(names: list[str]) -> None:
     if THEOREMS.exists():
         shutil.copytree(THEOREMS, STAGE / "theorems")
         contents = with_theorems(contents)
-    for pages in ("benchmarks", "gallery"):
+    for pages in ("api", "benchmarks", "gallery"):
         if (BUILD / pages).exists():
             shutil.copytree(BUILD / pages, STAGE / pages)
     (STAGE / "_toc.yml").write_text(contents, encoding="utf-8")

@@ -18,6 +18,10 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from sphinx.util.inventory import InventoryFile
+
+import companion.theorems
+import wnlib
 
 pytestmark = pytest.mark.browser
 
@@ -178,6 +182,26 @@ def test_the_address_of_the_site_leads_to_the_front_page(browser: Browser, site:
 
 def test_links_lead_somewhere(site: str) -> None:
     assert broken_links(SITE) == []
+
+
+def inventory() -> dict[str, str]:
+    """The names that other books can refer to, and the places where they are explained."""
+    with (SITE / "objects.inv").open("rb") as file:
+        kinds = InventoryFile.load(file, "", lambda base, name: name)
+    return {name: places[name][2] for kind, places in kinds.items() if kind.startswith("py:") for name in places}
+
+
+def test_every_public_name_is_in_the_inventory(site: str) -> None:
+    assert {f"wnlib.{name}" for name in wnlib.__all__} <= inventory().keys()
+
+
+def test_theorems_and_functions_lead_to_each_other(site: str) -> None:
+    places = inventory()
+    links = {page: Anchors((SITE / page).read_text("utf-8")).links for page in PAGES}
+    for theorem in map(companion.theorems.theorem, companion.theorems.names()):
+        for name in theorem.about:
+            assert f"../{places[name]}" in links[f"theorems/{theorem.name}.html"]
+            assert f"../theorems/{theorem.name}.html#thm-{theorem.name}" in links[places[name].partition("#")[0]]
 
 
 def test_search(browser: Browser, site: str) -> None:
