@@ -9,16 +9,17 @@ LAB_FLAGS ?=
 WORKERS ?= 2
 PORT ?= 8000
 ONLY ?=
+SPEC ?=
 THREADS ?= 2
 TORCH ?= torch==2.13.0
 BIN = .venv/bin
-RUN = $(BIN)/python -m pipeline.environment
+RUN = $(BIN)/python -m companion.running.environment
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 \
     --fork-strategy fewest --generate-hashes --custom-compile-command "make lock" $(LOCK_FLAGS)
 
 export PARAMS
 
-.PHONY: help book lab ledger test outputs records torch bench serve lock schemas clean .venv
+.PHONY: help book lab ledger test outputs records sweep torch bench serve lock schemas clean .venv
 
 help:
 	@echo "make book      execute the notebooks and build the site to _build/html"
@@ -29,6 +30,7 @@ help:
 	@echo "make test      lint, types, tests, and the notebooks against their committed outputs"
 	@echo "make outputs   refresh the outputs committed with the notebooks"
 	@echo "make records   compute the stored results anew, or ONLY=\"noise scale\" of them"
+	@echo "make sweep     SPEC=sweeps/window.toml computes the limits over the grid that this file specifies"
 	@echo "make torch     add PyTorch to .venv, with which the tests then compare the package"
 	@echo "make bench     time the package beside its peers, for the book's page of benchmarks"
 	@echo "               ONLY=\"limits growth\" runs these, THREADS=4 gives every contender four threads"
@@ -59,7 +61,11 @@ outputs: .venv
 	@$(BIN)/python -m pipeline.outputs
 
 records: .venv
-	@$(RUN) companion.records $(ONLY) --jobs $(WORKERS)
+	@$(BIN)/python -m pipeline.tables $(ONLY) --cores $(WORKERS) $(SNAKEMAKE_FLAGS)
+
+sweep: .venv
+	@test -n "$(SPEC)" || { echo "Which one? For example: make sweep SPEC=sweeps/window.toml"; exit 1; }
+	@$(BIN)/python -m pipeline.tables $(SPEC) --cores $(WORKERS) $(SNAKEMAKE_FLAGS)
 
 torch: .venv
 	@$(BIN)/python -m pip install --quiet --no-input $(TORCH)

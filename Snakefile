@@ -63,7 +63,6 @@ rule execute:
         "requirements.lock",
         "pipeline/execute.py",
         "pipeline/notebooks.py",
-        "pipeline/environment.py",
     output:
         "_build/executed/{chapter}.ipynb",
     message:
@@ -86,7 +85,7 @@ rule verify:
         code=code_of_theorem,
         python=platform.python_version(),
     shell:
-        "{sys.executable:q} -m pipeline.environment companion.ledger {wildcards.theorem:q} --alone > /dev/null"
+        "{sys.executable:q} -m companion.running.environment companion.ledger {wildcards.theorem:q} --alone > /dev/null"
 
 
 rule ledger:
@@ -98,7 +97,7 @@ rule ledger:
     message:
         "ledger: what is verified"
     shell:
-        "{sys.executable:q} -m pipeline.environment companion.ledger --reuse"
+        "{sys.executable:q} -m companion.running.environment companion.ledger --reuse"
 
 
 rule pages:
@@ -112,7 +111,7 @@ rule pages:
     message:
         "theorems: writing their pages"
     shell:
-        "{sys.executable:q} -m pipeline.environment pipeline.pages.theorems {CHAPTERS:q}"
+        "{sys.executable:q} -m companion.running.environment pipeline.pages.theorems {CHAPTERS:q}"
 
 
 rule gallery:
@@ -156,4 +155,4 @@ rule benchmarks:
     message:
         "benchmarks: writing their page"
     shell:
-        "{sys.executable:q} -m pipeline.environment pipeline.pages.benchmarks"
+        "{sys.executable:q} -m companion.running.environment pipeline.pages.benchmarks"

@@ -5,10 +5,10 @@ import os
 import sys
 from importlib import import_module
 
-from benchmarks.report import THREADS
+from companion.running.environment import THREADS
 from companion.running.report import NAMES
 
-VARIABLES = (THREADS, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "RAYON_NUM_THREADS")
+VARIABLES = (*THREADS, "RAYON_NUM_THREADS")
 
 
 def main() -> None:

@@ -5,16 +5,14 @@ Refuses wrong settings before anything runs, writes each notebook as it is to ru
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sys
-from pathlib import Path
 
+from pipeline import engine
+from pipeline.engine import BUILD
 from pipeline.notebooks import Notebook, chapters, cleared, write
 from pipeline.parameters import ParameterError, applied, cell_of, declared
-
-BUILD = Path("_build")
 
 
 def prepared(settings: str) -> dict[str, Notebook]:
@@ -36,22 +34,13 @@ def prepare(settings: str) -> None:
 
 
 def main() -> None:
-    BUILD.mkdir(exist_ok=True)
-    # The system drops this lock with the process, however it ends; Snakemake's own would outlive a kill.
-    lock = os.open(BUILD / "lock", os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise SystemExit("another build is running in this folder") from None
+    engine.hold()
     try:
         prepare(os.environ.get("PARAMS", ""))
     except ParameterError as error:
         raise SystemExit(str(error)) from None
     shutil.rmtree(BUILD / "running", ignore_errors=True)
-    os.set_inheritable(lock, True)
-    command = [sys.executable, "-m", "snakemake", "--nolock", "--rerun-incomplete", "--keep-going"]
-    command += ["--quiet", "host", "reason", "progress", "--cores", "all"]
-    os.execv(sys.executable, command + sys.argv[1:])
+    engine.become(["--quiet", "host", "reason", "progress", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

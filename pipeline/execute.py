@@ -15,7 +15,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from pipeline.environment import ENVIRONMENT
+from companion.running.environment import ENVIRONMENT
 from pipeline.notebooks import read, stable, write
 
 BUILD = Path("_build")

@@ -9,7 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from pipeline.build import BUILD, prepared
+from pipeline.build import prepared
+from pipeline.engine import BUILD
 from pipeline.notebooks import cleared, read, text_of, write
 from pipeline.parameters import ParameterError
 

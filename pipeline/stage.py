@@ -16,8 +16,8 @@ from pathlib import Path
 import yaml
 
 from companion.running import structured
+from companion.running.environment import ENVIRONMENT
 from companion.verification import verification
-from pipeline.environment import ENVIRONMENT
 
 BUILD = Path("_build")
 STAGE = BUILD / "stage"

@@ -1,34 +1,30 @@
-"""A stored table."""
+"""A result that takes longer than the book may: a table that is stored with the package."""
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from companion.running.files import write
 from companion.running.fingerprint import fingerprint
+from companion.running.table import Row, Table, TableError, columns, formatted, identified, versions
 from wnlib import _checks as check
 
-Row = Mapping[str, float | int | str]
+__all__ = ["PARTS", "STORED", "Record", "Row"]
+
 STORED = Path(__file__).parents[1] / "experiments" / "records"
 PARTS = Path("_build", "records")
 
 
-class RecordError(ValueError):
-    """A record is unknown, missing, or not what its experiment says that it is."""
-
-
 @dataclass(frozen=True)
-class Record:
-    """A stored table, the rows of all tasks below each other.
+class Record(Table):
+    """A stored table, whose first column has the numbers of the tasks; floats have six digits.
 
     module   of the experiment, as `__name__`; the record bears its last name
-    tasks    what is computed, each by a process; values that have a repr and can be sent to one
+    tasks    what is computed; values that have a repr
     compute  a function of the module: the rows of one task, all with the same columns
     sample   the tasks, by number, that the tests compute again
     rtol     to which they must agree; the six digits that are stored allow 1e-5
@@ -42,6 +38,9 @@ class Record:
     rtol: float = 1e-4
     needs: str = "numpy"
 
+    batch: ClassVar[int] = 8  # tasks take seconds, a job a second or two to begin
+    digits: ClassVar[str] = ".6g"
+
     def __post_init__(self) -> None:
         for k, number in enumerate(self.sample):
             check.integer(f"sample[{k}]", number, least=0, most=len(self.tasks) - 1)
@@ -54,59 +53,25 @@ class Record:
     def path(self) -> Path:
         return STORED / f"{self.name}.csv"
 
+    @cached_property  # reading all those sources takes a while
+    def parts(self) -> Path:
+        return PARTS / identified(self.name, {"code": fingerprint(self.module), "versions": versions()})
+
+    def rows(self, number: int) -> Iterator[Row]:
+        return ({"task": number, **row} for row in self.compute(self.tasks[number]))
+
+    def gather(self) -> str:
+        tools = ", ".join(f"{name} {versions()[name.lower()]}" for name in ("Python", "NumPy", "SciPy"))
+        write(self.path, f"# make records ONLY={self.name}; computed with {tools}\n{self.text()}")
+        return f"{self.name}: {self.path}"
+
     def load(self) -> dict[str, NDArray[Any]]:
-        """The columns of the table, each of shape (rows,): of numbers where all entries are. Raises RecordError."""
+        """The columns of the table, each of shape (rows,): of numbers where all entries are. Raises TableError."""
         if not self.path.exists():
-            raise RecordError(f"there is no record {self.name}: make records ONLY={self.name} computes it")
+            raise TableError(f"there is no record {self.name}: make records ONLY={self.name} computes it")
         return columns(self.path.read_text(encoding="utf-8"))
 
     def recomputed(self, number: int) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
         """The rows of one task, as stored and as computed now."""
-        found, stored = columns(table([(number, self.compute(self.tasks[number]))])), self.load()
+        found, stored = columns(formatted(self.rows(number), self.digits)), self.load()
         return {name: column[stored["task"] == number] for name, column in stored.items()}, found
-
-    def _parts(self) -> Path:
-        return PARTS / f"{self.name}-{fingerprint(self.module)[:12]}"
-
-    def _part(self, number: int) -> str:
-        """Compute one task, unless that is done, and leave its rows in a file; the text of it."""
-        path = self._parts() / f"{number}.csv"
-        if not path.exists():
-            write(path, table([(number, self.compute(self.tasks[number]))]))
-        return path.read_text(encoding="utf-8")
-
-
-def table(parts: Iterable[tuple[int, Iterable[Row]]]) -> str:
-    """Rows with the numbers of their tasks, as comma-separated values. Raises RecordError if the columns differ."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    head: tuple[str, ...] | None = None
-    for number, rows in parts:
-        for row in rows:
-            names = ("task", *row)
-            if head is None:
-                writer.writerow(head := names)
-            if names != head:
-                raise RecordError(f"the rows of task {number} must have the columns {head}, got {names}")
-            writer.writerow([number, *map(_entry, row.values())])
-    return text.getvalue()
-
-
-def columns(text: str) -> dict[str, NDArray[Any]]:
-    """The columns of a table; lines that start with # are comments."""
-    lines = (line for line in text.splitlines() if not line.startswith("#"))
-    head, *rows = csv.reader(lines)
-    return {name: _column(entries) for name, entries in zip(head, zip(*rows, strict=True), strict=True)}
-
-
-def _entry(value: float | int | str) -> str:
-    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
-
-
-def _column(entries: Sequence[str]) -> NDArray[Any]:
-    for kind in (int, float):
-        try:
-            return np.array([kind(entry) for entry in entries])
-        except ValueError:
-            continue
-    return np.array(entries)

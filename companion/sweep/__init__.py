@@ -1,7 +1,4 @@
-"""Limits over a grid of problems, depths, ratios and scales: specified in a file, computed in parallel, resumable.
-
-python -m companion.sweep sweeps/window.toml --jobs 2
-"""
+"""Limits over a grid of problems, depths, ratios and scales, specified in a file: make sweep SPEC=sweeps/window.toml"""
 
 from companion.sweep.results import read
 from companion.sweep.specification import Sweep

@@ -16,11 +16,9 @@ is in units of the radius at which the window of robustness ends, $\sqrt{\sum_i 
 pursuit: at depth 2 its square is $r_0^2 / Q$. The order of the values in a list does not matter.
 """
 
-import hashlib
-import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -94,10 +92,6 @@ class Sweep:
         """The number of cells."""
         lengths = [len(getattr(self, name)) for name in (*LEAST, *POSITIVE)]
         return int(np.prod([max(1, length) for length in lengths]))
-
-    def digest(self) -> str:
-        """A hash of what is computed: equal for specifications that differ in the order of values only."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:

@@ -136,7 +136,7 @@ class Server:
         self.runtime, self.said = book / "runtime", ""
         folders = {f"JUPYTER_{kind}_DIR": str(book / kind.lower()) for kind in ("RUNTIME", "CONFIG", "DATA")}
         environment = {**os.environ, **folders, "PARAMS": settings, "PYTHONPATH": str(ROOT), "JUPYTER_TOKEN": "secret"}
-        command = [sys.executable, "-m", "pipeline.environment", "pipeline.lab", "--no-browser"]
+        command = [sys.executable, "-m", "companion.running.environment", "pipeline.lab", "--no-browser"]
         self.process = subprocess.Popen(command, cwd=book, env=environment, stdout=subprocess.PIPE, text=True)
 
     def started(self) -> str:

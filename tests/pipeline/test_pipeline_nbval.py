@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.environment import ENVIRONMENT
+from companion.running.environment import ENVIRONMENT
 from pipeline.notebooks import Notebook, read, write
 
 ROOT = Path(__file__).resolve().parents[2]
