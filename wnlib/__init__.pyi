@@ -22,18 +22,9 @@ from wnlib.errors import (
     MissingExtraError as MissingExtraError,
     WnlibError as WnlibError,
 )
-from wnlib.flows.flow import (
-    Flow as Flow,
-    GradientFlow as GradientFlow,
-    ScheduledWeightNormFlow as ScheduledWeightNormFlow,
-    WeightNormFlow as WeightNormFlow,
-)
-from wnlib.flows.geometry import (
-    MirrorMap as MirrorMap,
-    invariant_drift as invariant_drift,
-    invariants as invariants,
-    mirror_map as mirror_map,
-)
+from wnlib.flows.flow import Flow as Flow, GradientFlow as GradientFlow
+from wnlib.flows.geometry import MirrorMap as MirrorMap, mirror_map as mirror_map
+from wnlib.flows.invariants import invariant_drift as invariant_drift, invariants as invariants
 from wnlib.flows.metric import (
     longest_step as longest_step,
     metric as metric,
@@ -41,28 +32,20 @@ from wnlib.flows.metric import (
     sharpness as sharpness,
 )
 from wnlib.flows.polar import Polar as Polar, polar_of as polar_of, radius_of as radius_of
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow as ScheduledWeightNormFlow, WeightNormFlow as WeightNormFlow
 from wnlib.limits.bounds import (
     magnification_excess_bound as magnification_excess_bound,
     mass_bound as mass_bound,
     needed_magnification as needed_magnification,
-    window_mass as window_mass,
 )
 from wnlib.limits.collapse import collapses as collapses
 from wnlib.limits.end_point import Limit as Limit
 from wnlib.limits.limit import LimitCurve as LimitCurve, limit as limit
-from wnlib.limits.saddles import (
-    Cascade as Cascade,
-    Saddle as Saddle,
-    Stay as Stay,
-    cascade as cascade,
-    saddle as saddle,
-    stay as stay,
-)
-from wnlib.models.matrix import (
-    MatrixDescent as MatrixDescent,
-    MatrixProblem as MatrixProblem,
-    matrix_descent as matrix_descent,
-)
+from wnlib.limits.saddles import Cascade as Cascade, Saddle as Saddle, cascade as cascade, saddle as saddle
+from wnlib.limits.stays import Stay as Stay, stay as stay
+from wnlib.limits.window import window_mass as window_mass
+from wnlib.models.matrix import MatrixProblem as MatrixProblem
+from wnlib.models.matrix_descent import MatrixDescent as MatrixDescent, matrix_descent as matrix_descent
 from wnlib.models.separate import (
     SeparateFlow as SeparateFlow,
     SeparateTrajectory as SeparateTrajectory,

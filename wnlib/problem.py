@@ -1,26 +1,24 @@
-r"""Sparse recovery from linear measurements, and its convex reference solution.
+r"""Sparse recovery from linear measurements.
 
 A problem is the pair $(A, y)$ of an $M \times N$ matrix and a vector of $M$ measurements $y = A w$ of unknown
-nonnegative weights $w$. Basis pursuit, $Q = \min\{\|z\|_1 : A z = y,\ z \ge 0\}$, is what every gradient flow in this
-book is compared with.
-
-Signed weights are nonnegative weights of the doubled problem $[A, -A]$ (see `Problem.doubled`), so that one theory
-and one code serve both.
+nonnegative weights $w$. Signed weights are nonnegative weights of the doubled problem $[A, -A]$ (see
+`Problem.doubled`), so that one theory and one code serve both.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, linalg, optimize
+from scipy import linalg, optimize
 
-from wnlib import _checks as check
+from wnlib import _checks as check, ensembles
 from wnlib._checks import Array
 from wnlib.errors import InfeasibleError
 
+Draw = Callable[[np.random.Generator], Array]
 FEASIBILITY = 1e-9  # relative residual above which y is said to have no interpolant
 
 
@@ -130,7 +128,7 @@ class Problem:
         if self.truth is None or self.truth.min() < 0 or not self._solved_by(self.truth):
             _ = self._nonnegative_interpolant
 
-    def doubled(self) -> "Problem":
+    def doubled(self) -> Self:
         """The positive problem on [A, -A], of shape (M, 2N), whose weights v are signed ones, v[:N] - v[N:].
 
         Example:
@@ -141,7 +139,7 @@ class Problem:
         """
         truth = self.truth
         split = None if truth is None else np.concatenate([np.maximum(truth, 0), np.maximum(-truth, 0)])
-        return Problem(np.hstack([self.A, -self.A]), self.y, split)
+        return type(self)(np.hstack([self.A, -self.A]), self.y, split)
 
     @cached_property
     def _nonnegative_interpolant(self) -> Array:
@@ -172,7 +170,7 @@ class Problem:
             >>> problem.shape, int((problem.truth > 0).sum())
             ((24, 60), 3)
         """
-        return cls.planted(lambda rng: rng.standard_normal((m, n)) / np.sqrt(m), m, n, sparsity, seed, signed)
+        return cls.planted(partial(ensembles.gaussian, m, n), m, n, sparsity, seed, signed)
 
     @classmethod
     def rademacher(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
@@ -187,7 +185,7 @@ class Problem:
             >>> np.unique(problem.A)
             array([-0.25,  0.25])
         """
-        return cls.planted(lambda rng: rng.choice([-1.0, 1.0], (m, n)) / np.sqrt(m), m, n, sparsity, seed, signed)
+        return cls.planted(partial(ensembles.rademacher, m, n), m, n, sparsity, seed, signed)
 
     @classmethod
     def dct(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
@@ -203,21 +201,13 @@ class Problem:
             >>> np.allclose(problem.A @ problem.A.T, 64 / 16 * np.eye(16))
             True
         """
-        return cls.planted(
-            lambda rng: _random_rows(fft.dct(np.eye(n), axis=0, norm="ortho"), m, rng),
-            m,
-            n,
-            sparsity,
-            seed,
-            signed,
-        )
+        return cls.planted(partial(ensembles.dct, m, n), m, n, sparsity, seed, signed)
 
     @classmethod
     def fourier(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
         r"""Random rows of the real orthonormal Fourier basis, times $\sqrt{n/m}$.
 
-        The constant row is never drawn, for the reason given at `dct`. Weights, arguments and errors are those of
-        `planted`.
+        The constant row is not drawn: see `dct`. Weights, arguments and errors are those of `planted`.
 
         Example:
             >>> import numpy as np
@@ -226,22 +216,13 @@ class Problem:
             >>> np.allclose(problem.A.sum(axis=1), 0)
             True
         """
-        return cls.planted(lambda rng: _random_rows(_real_fourier(n), m, rng), m, n, sparsity, seed, signed)
+        return cls.planted(partial(ensembles.fourier, m, n), m, n, sparsity, seed, signed)
 
     @classmethod
-    def planted(
-        cls,
-        matrix: Callable[[np.random.Generator], Array],
-        m: int,
-        n: int,
-        sparsity: int,
-        seed: int = 0,
-        signed: bool = False,
-    ) -> Self:
+    def planted(cls, matrix: Draw, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
         """Measurements of sparse weights, of any ensemble.
 
-        The nonzero weights are uniform on [1/2, 3/2], and so are their places. The same `seed` gives the same problem
-        on every machine.
+        Weights are uniform on [1/2, 3/2], and so are their places. The same `seed` gives the same problem everywhere.
 
         Args:
             matrix: Draws the measurement matrix, shape (m, n), with the generator that it is called with.
@@ -264,22 +245,6 @@ class Problem:
         sparsity = check.integer("sparsity", sparsity, least=1, most=n)
         rng = np.random.default_rng(check.integer("seed", seed, least=0))
         A = matrix(rng)
-        truth = np.zeros(n)
-        truth[rng.choice(n, sparsity, replace=False)] = rng.uniform(0.5, 1.5, sparsity)
-        if not signed:
-            return cls(A, A @ truth, truth)
-        truth *= rng.choice([-1.0, 1.0], n)
-        return cls(np.hstack([A, -A]), A @ truth, np.concatenate([np.maximum(truth, 0), np.maximum(-truth, 0)]))
-
-
-def _random_rows(basis: Array, m: int, rng: np.random.Generator) -> Array:
-    n = len(basis)
-    return basis[rng.choice(np.arange(1, n), m, replace=False)] * np.sqrt(n / m)
-
-
-def _real_fourier(n: int) -> Array:
-    """Rows: the constant, then cosine and sine of each frequency, orthonormal; shape (n, n)."""
-    spectrum = fft.rfft(np.eye(n), axis=0, norm="ortho")
-    paired = np.sqrt(2) * spectrum[1 : (n + 1) // 2]
-    alternating = spectrum[n // 2 :].real if n % 2 == 0 else np.empty((0, n))
-    return np.concatenate([spectrum[:1].real, paired.real, paired.imag, alternating])
+        truth = ensembles.sparse_weights(n, sparsity, rng, signed)
+        problem = cls(A, A @ truth, truth)
+        return problem.doubled() if signed else problem

@@ -16,8 +16,9 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.descent import Descent, GradientDescent, SalimansKingmaDescent, descend
 from wnlib.errors import CollapseError, IntegrationError, LimitError
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.limit import LimitCurve, limit
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit

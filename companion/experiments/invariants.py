@@ -12,9 +12,10 @@ from scipy.integrate import cumulative_simpson
 from companion.experiments.setting import scale_of
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
-from wnlib.flows.geometry import invariant_drift
+from wnlib.flows.flow import Flow, GradientFlow
+from wnlib.flows.invariants import invariant_drift
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 from wnlib.trajectories.integration import integrate

@@ -12,9 +12,10 @@ from scipy import linalg
 
 from wnlib._checks import Array
 from wnlib.descent import DescentMethod, PolarDescent, SalimansKingmaDescent, descend
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.metric import metric
 from wnlib.flows.polar import Polar, polar_of
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.limit import limit
 from wnlib.models.two_phases import least_norm, projected_descent
 from wnlib.problem import Problem

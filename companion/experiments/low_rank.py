@@ -13,9 +13,11 @@ from scipy.integrate import solve_ivp
 from companion.running.record import Record, Row
 from wnlib._checks import Array
 from wnlib.errors import CertificateError, LimitError
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.bounds import mass_bound
-from wnlib.models.matrix import MatrixProblem, conjugated, matrix_descent, plain_field, polar_field, rotation
+from wnlib.models.matrix import MatrixProblem, conjugated, plain_field, polar_field, rotation
+from wnlib.models.matrix_descent import matrix_descent
 from wnlib.models.spectral import spectral_limit
 from wnlib.problem import Problem
 from wnlib.trajectories.integration import integrate

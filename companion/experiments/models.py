@@ -20,9 +20,10 @@ from companion.experiments.equal_bias import limit_of_excess, scale_to
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import IntegrationError
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.metric import sharpness
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.end_point import Limit
 from wnlib.limits.limit import LimitCurve
 from wnlib.problem import Problem

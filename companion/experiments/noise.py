@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from companion.experiments.noisy_paths import Outcome, early, lasso, limit_of, noisy, noisy_trajectory, oracle
 from companion.running.record import Record, Row
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.limit import LimitCurve
 
 M, N, SPARSITY, SEEDS = 20, 80, 3, 20

@@ -12,12 +12,14 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.descent import DescentMethod, PolarDescent, SalimansKingmaDescent, descend
 from wnlib.errors import IntegrationError
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.metric import sharpness
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.end_point import Limit
 from wnlib.limits.limit import limit
-from wnlib.limits.saddles import Cascade, Saddle, Stay, cascade, exit_time, stay
+from wnlib.limits.saddles import Cascade, Saddle, cascade
+from wnlib.limits.stays import Stay, exit_time, stay
 from wnlib.problem import Problem
 from wnlib.trajectories.integration import integrate
 from wnlib.trajectories.trajectory import Trajectory

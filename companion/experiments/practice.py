@@ -15,8 +15,8 @@ from companion.running.record import Record, Row
 from wnlib._checks import Array
 from wnlib.descent import DecayedSalimansKingmaDescent, descend
 from wnlib.errors import require
-from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 

@@ -11,9 +11,10 @@ from companion.running.record import Record, Row
 from wnlib._checks import Array
 from wnlib.descent import DescentMethod, GradientDescent, PolarDescent, descend
 from wnlib.errors import CollapseError, IntegrationError, LimitError
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.metric import longest_step
 from wnlib.flows.polar import Polar, radius_of
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.bounds import needed_magnification
 from wnlib.limits.limit import LimitCurve
 from wnlib.problem import Problem

@@ -18,9 +18,10 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.descent import DescentMethod, GradientDescent, PolarDescent, descend
 from wnlib.errors import CollapseError
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.metric import sharpness
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.bounds import mass_bound
 from wnlib.limits.limit import LimitCurve
 from wnlib.problem import Problem

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.limits.bounds import normalized_excess_bound, plain_excess_bound
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import BasisPursuit, basis_pursuit

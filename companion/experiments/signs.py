@@ -16,8 +16,9 @@ from companion.running.record import Record, Row
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import IntegrationError, LimitError
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_map
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.limit import LimitCurve
 from wnlib.models.separate import SeparateFlow, integrate_separate
 from wnlib.models.signed import log_temperature, signed, symmetric_start, tilt

@@ -13,8 +13,8 @@ from scipy import linalg
 from companion.experiments.least_squares import across, excess, to_interpolation
 from wnlib._checks import Array
 from wnlib.descent import DescentMethod, GradientDescent, PolarDescent, descend
-from wnlib.flows.flow import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.limits.limit import limit
 from wnlib.models.two_phases import Guarantee, certificate, guarantees, least_norm, projected_descent
 from wnlib.problem import Problem

@@ -14,9 +14,9 @@ from sklearn.linear_model import Lasso
 
 from wnlib._checks import Array
 from wnlib.descent import DecayedGradientDescent, DecayedSalimansKingmaDescent, descend
-from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.metric import longest_step
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 

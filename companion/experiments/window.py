@@ -22,8 +22,9 @@ from companion.sweep import Sweep
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import CollapseError
-from wnlib.flows.flow import GradientFlow, WeightNormFlow
+from wnlib.flows.flow import GradientFlow
 from wnlib.flows.polar import radius_of
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.limit import LimitCurve
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit

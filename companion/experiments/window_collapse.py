@@ -16,8 +16,8 @@ from scipy.special import logsumexp
 from companion.running.record import Record, Row
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.polar import radius_of
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.bounds import entropy_excess
 from wnlib.limits.collapse import collapses
 from wnlib.limits.small_starts import SmallStart

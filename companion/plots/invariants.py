@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from companion.experiments.invariants import Broken, Drift, ToleranceSweep, measured_magnification
 from companion.plots.style import BLUE, DEPTHS, ORANGE, RED, THEORY, styled
-from wnlib.flows.flow import WeightNormFlow
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.trajectories.trajectory import Trajectory
 
 MARKERS = {1: "o", 2: "s", 3: "^", 4: "D"}

@@ -20,8 +20,9 @@ from scipy import linalg
 from companion.sweep.specification import Sweep
 from wnlib._checks import Array
 from wnlib.errors import CertificateError, CollapseError, IntegrationError, LimitError
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.limit import LimitCurve
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit

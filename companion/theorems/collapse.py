@@ -107,8 +107,8 @@ from companion.verification.cases import against_the_data
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, L, Step
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
-from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.geometry import mirror_entry
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.collapse import collapses
 from wnlib.trajectories.integration import integrate
 

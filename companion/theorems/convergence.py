@@ -114,9 +114,10 @@ from companion.verification.ensemble import MATRICES, Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, L, Step, along, mirror, p, reduced, x
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, WeightNormFlow
+from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.limit import limit
 from wnlib.problem import Problem
 from wnlib.trajectories.integration import integrate

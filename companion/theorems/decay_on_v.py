@@ -79,8 +79,8 @@ from companion.verification.measuring import horizon, together
 from companion.verification.symbolic import Depth, Derivation, L, Step, p, r, sigma, summed, tidy, total, u
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.limits.limit import limit
 from wnlib.problem import Problem
 from wnlib.trajectories.integration import integrate

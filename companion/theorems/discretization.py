@@ -132,7 +132,8 @@ from companion.verification.symbolic import Depth, Derivation, L, Step, along, e
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.descent import Descent, DescentMethod, GradientDescent, PolarDescent, SalimansKingmaDescent, descend
-from wnlib.flows.flow import Flow, WeightNormFlow
+from wnlib.flows.flow import Flow
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.trajectories.integration import integrate
 from wnlib.trajectories.trajectory import Trajectory
 

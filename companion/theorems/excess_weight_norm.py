@@ -73,7 +73,7 @@ from companion.verification.cases import normalized_flow, start_radius
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, Step, c
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
-from wnlib.flows.flow import WeightNormFlow
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.bounds import magnification_excess_bound, mass_bound, normalized_excess_bound, normalized_mass_bound
 from wnlib.limits.limit import limit
 

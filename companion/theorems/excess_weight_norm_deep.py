@@ -72,8 +72,8 @@ from companion.verification.cases import normalized_flow, start_radius
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, L, Step, c
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
-from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.polar import radius_of
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.bounds import deep_normalized_excess_bound, magnification_excess_bound, mass_bound
 from wnlib.limits.limit import limit
 

@@ -77,7 +77,8 @@ from companion.verification.symbolic import Depth, Derivation, Step, eta_r, eta_
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, WeightNormFlow
+from wnlib.flows.flow import Flow
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.problem import Problem
 from wnlib.trajectories.integration import integrate
 

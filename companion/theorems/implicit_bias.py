@@ -108,8 +108,9 @@ from companion.verification.ensemble import Case, Ensemble
 from companion.verification.measuring import horizon, together
 from companion.verification.symbolic import Depth, Derivation, L, Step, c, mirror, r, u
 from companion.verification.theorem import Certificate, Falsifier, Kind, Measurement, Theorem
-from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_map
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.limits.limit import limit
 from wnlib.problem import Problem
 from wnlib.rigorous import enclosure, multiprecision

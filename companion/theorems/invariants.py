@@ -78,9 +78,11 @@ from companion.verification.measuring import horizon, polar_velocity
 from companion.verification.symbolic import Depth, Derivation, L, Step, along, magnified, mirror, p, speed, tidy, x
 from companion.verification.theorem import Certificate, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
-from wnlib.flows.geometry import invariant_drift, invariants, mirror_map
+from wnlib.flows.flow import Flow, GradientFlow
+from wnlib.flows.geometry import mirror_map
+from wnlib.flows.invariants import invariant_drift, invariants
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.problem import Problem
 from wnlib.rigorous import multiprecision
 from wnlib.rigorous.instance import SMALL_INSTANCE

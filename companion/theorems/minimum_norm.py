@@ -90,8 +90,9 @@ from companion.verification.measuring import FITTED, computed_limit, least_norm,
 from companion.verification.symbolic import Depth, Derivation, Step, c
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.bounds import minimum_norm_excess_bounds
 from wnlib.problem import Problem
 

@@ -137,10 +137,11 @@ from companion.verification.measuring import together
 from companion.verification.symbolic import Depth, Derivation, L, Step, along, c, eta_u, mirror, p, pull, r, reduced, u
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import MirrorMap, mirror_map
 from wnlib.flows.metric import metric
 from wnlib.flows.polar import Polar, polar_of
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.problem import Problem
 
 NODES = 16

@@ -135,9 +135,9 @@ from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, L, Step, c
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.collapse import collapses, divergence_excludes_collapse
 from wnlib.trajectories.integration import integrate
 

@@ -81,7 +81,7 @@ from companion.verification.ensemble import Case, Ensemble
 from companion.verification.measuring import FITTED, computed_limit, horizon, least_norm, together, until_fitted
 from companion.verification.symbolic import Depth, Derivation, Step, c, r, u
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
-from wnlib.flows.flow import ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.trajectories.integration import integrate
 from wnlib.trajectories.trajectory import Trajectory
 

@@ -64,7 +64,7 @@ from companion.verification.measuring import horizon
 from companion.verification.symbolic import Depth, Derivation, L, Step, along, eta_r, eta_u, pull, r, tidy, total, u, x
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import WeightNormFlow
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.trajectories.integration import integrate
 
 

@@ -122,9 +122,11 @@ from companion.verification.symbolic import (
 )
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.polar import Polar, polar_of
-from wnlib.limits.saddles import Saddle, Stay, exit_time, saddle, stay
+from wnlib.flows.weight_norm import WeightNormFlow
+from wnlib.limits.saddles import Saddle, saddle
+from wnlib.limits.stays import Stay, exit_time, stay
 from wnlib.problem import Problem
 from wnlib.trajectories.integration import integrate
 from wnlib.trajectories.trajectory import Trajectory

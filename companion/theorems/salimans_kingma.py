@@ -75,7 +75,7 @@ from companion.verification.symbolic import Depth, Derivation, L, Step, along, p
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.descent import SalimansKingmaDescent, descend
-from wnlib.flows.flow import WeightNormFlow
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.trajectories.integration import integrate
 
 TIMES = 10  # at which the trajectories are compared

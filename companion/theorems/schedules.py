@@ -95,9 +95,9 @@ from companion.verification.symbolic import (
 )
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import ScheduledWeightNormFlow
-from wnlib.flows.geometry import invariant_drift
+from wnlib.flows.invariants import invariant_drift
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow
 from wnlib.problem import Problem
 
 TIMES = 10  # at which the trajectory is measured

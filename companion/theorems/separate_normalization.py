@@ -116,7 +116,8 @@ from companion.verification.measuring import horizon, together
 from companion.verification.symbolic import Depth, Derivation, L, Step, c, eta_u, r, tidy
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.geometry import invariant_drift, mirror_map
+from wnlib.flows.geometry import mirror_map
+from wnlib.flows.invariants import invariant_drift
 from wnlib.flows.polar import Polar
 from wnlib.models.separate import SeparateFlow, SeparateTrajectory, encode, integrate_separate
 from wnlib.models.signed import symmetric_start

@@ -97,9 +97,10 @@ from companion.verification.measuring import horizon, together
 from companion.verification.symbolic import Depth, Derivation, L, Step, mirror
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow
 from wnlib.limits.limit import limit
 from wnlib.models.separate import SeparateFlow, integrate_separate
 from wnlib.models.signed import gradient, leaf_point, potential, signed, symmetric_start

@@ -54,8 +54,9 @@ from companion.verification import symbolic
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, Step, c
 from companion.verification.theorem import Assumption, Falsifier, Kind, Measurement, Theorem
-from wnlib.flows.flow import Flow, WeightNormFlow
+from wnlib.flows.flow import Flow
 from wnlib.flows.polar import radius_of
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.limit import limit
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit

@@ -91,7 +91,7 @@ from companion.verification.symbolic import (
 )
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import ScheduledWeightNormFlow
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow
 from wnlib.problem import Problem
 from wnlib.trajectories.integration import integrate
 

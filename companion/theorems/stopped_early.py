@@ -75,9 +75,10 @@ from companion.verification.measuring import horizon
 from companion.verification.symbolic import Depth, Derivation, Step
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, WeightNormFlow
+from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import polar_of
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.bounds import mass_bound, normalized_excess_bound
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit

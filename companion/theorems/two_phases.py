@@ -162,8 +162,9 @@ from companion.verification.measuring import until_fitted
 from companion.verification.symbolic import Depth, Derivation, Step, c, eta_u, p, pull, r, u
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows.flow import GradientFlow
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.models.two_phases import certificate, guarantees, least_norm, projected_descent
 from wnlib.problem import Problem
 

@@ -79,10 +79,10 @@ from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, Step, c
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.polar import radius_of
-from wnlib.limits.bounds import window_mass
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.limit import LimitCurve, limit
+from wnlib.limits.window import window_mass
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from companion.verification.ensemble import Case
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow, ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar, polar_of
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.limits.small_starts import SmallStart
 from wnlib.problem import Problem
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.flows.flow import GradientFlow, WeightNormFlow
+from wnlib.flows.flow import GradientFlow
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 

@@ -29,6 +29,7 @@ EXTRAS = {"wnlib.rigorous": {"mpmath", "flint"}}
 ROOMS = (  # of wnlib, from the ground up: each may import those of the lines before its own
     ("errors",),
     ("_checks",),
+    ("ensembles",),
     ("problem",),
     ("flows", "sparse"),
     ("trajectories",),
@@ -36,7 +37,7 @@ ROOMS = (  # of wnlib, from the ground up: each may import those of the lines be
     ("descent", "models", "rigorous"),
 )
 LEVELS = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
-MODULE_LINES, FUNCTION_LINES = 250, 60  # docstrings included
+MODULE_LINES, FUNCTION_LINES = 250, 60  # a function's docstring has examples and does not count
 THEOREMS = "companion.theorems"
 SHOWN = {"THEOREM", "derive", "measure"}  # of a theorem's file
 
@@ -124,13 +125,19 @@ def circular(modules: Sources) -> list[str]:
     return []
 
 
+def length(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
 def too_long(modules: Sources) -> list[str]:
     """Modules and functions of more lines than one reads at once."""
     found = [name for name, text in modules.items() if len(text.splitlines()) > MODULE_LINES]
     for name, text in modules.items():
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno is not None:
-                found += [f"{name}.{node.name}"] * (node.end_lineno - node.lineno >= FUNCTION_LINES)
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                said = node.body[0] if ast.get_docstring(node) is not None else None
+                lines = length(node) - (length(said) if said is not None else 0)
+                found += [f"{name}.{node.name}"] * (lines > FUNCTION_LINES)
     return found
 
 
@@ -184,11 +191,11 @@ BROKEN: list[tuple[Rule, Sources, str]] = [
     (foreign, {"wnlib.problem": "from .errors import E"}, "wnlib.problem imports .errors"),
     (upward, {"wnlib.problem": "import companion.ledger"}, "wnlib.problem imports companion.ledger"),
     (upward, {"companion.ledger": "from pipeline import build"}, "companion.ledger imports pipeline.build"),
-    (upward, {"companion.records": "from benchmarks.record import R"}, "companion.records imports benchmarks.record"),
+    (upward, {"companion.tables": "from benchmarks.report import R"}, "companion.tables imports benchmarks.report"),
     (upward, {"pipeline.build": "import benchmarks"}, "pipeline.build imports benchmarks"),
     (upward, {"benchmarks.limits": "import pipeline.stage"}, "benchmarks.limits imports pipeline.stage"),
     (upward, {"notebooks.window": "from pipeline import stage"}, "notebooks.window imports pipeline.stage"),
-    (upward, {"tests.wnlib.test_x": "from companion import records"}, "tests.wnlib.test_x imports companion.records"),
+    (upward, {"tests.wnlib.test_x": "from companion import tables"}, "tests.wnlib.test_x imports companion.tables"),
     (
         out_of_order,
         {"wnlib.flows.flow": "from wnlib.limits import limit"},

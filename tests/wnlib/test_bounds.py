@@ -16,8 +16,8 @@ from wnlib.limits.bounds import (
     normalized_mass_bound,
     plain_excess_bound,
     plain_mass_bound,
-    window_mass,
 )
+from wnlib.limits.window import window_mass
 
 PROBLEMS = [Problem.gaussian(8, 20, 2, seed=seed) for seed in range(3)]
 TARGETS = [basis_pursuit(problem).weights for problem in PROBLEMS]

@@ -10,16 +10,8 @@ from strategies import derivative
 
 from wnlib import GradientFlow, Problem, WeightNormFlow, limit
 from wnlib.errors import LimitError
-from wnlib.models.matrix import (
-    MatrixProblem,
-    conjugated,
-    matrix_descent,
-    plain_field,
-    polar_field,
-    power,
-    rotation,
-    slope,
-)
+from wnlib.models.matrix import MatrixProblem, conjugated, plain_field, polar_field, power, rotation, slope
+from wnlib.models.matrix_descent import matrix_descent
 from wnlib.models.spectral import spectral_limit
 
 SENSING = MatrixProblem.gaussian(8, 5, 2, seed=1)

@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose
 from wnlib import GradientFlow, Problem, ScheduledWeightNormFlow, WeightNormFlow, basis_pursuit, integrate
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import polar_of
-from wnlib.limits.saddles import cascade, exit_time, saddle, stay
+from wnlib.limits.saddles import cascade, saddle
+from wnlib.limits.stays import exit_time, stay
 
 SMALL = Problem(np.array([[1.0, 0.0, 0.1], [0.0, 1.0, -0.1]]), np.array([2.0, 1.0]))
 

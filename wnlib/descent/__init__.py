@@ -23,7 +23,8 @@ Weight decay, of any of these parameters, is in `wnlib.descent.decay`.
 
 from wnlib.descent.decay import DecayedGradientDescent, DecayedSalimansKingmaDescent
 from wnlib.descent.loop import descend
-from wnlib.descent.methods import DescentMethod, GradientDescent, PolarDescent, SalimansKingmaDescent
+from wnlib.descent.methods import DescentMethod, GradientDescent
+from wnlib.descent.polar import PolarDescent, SalimansKingmaDescent
 from wnlib.descent.result import Descent
 from wnlib.errors import DescentError
 

@@ -12,10 +12,12 @@ import numpy as np
 
 from wnlib._checks import Array
 from wnlib.descent.arguments import PerRun, nonnegative, one
-from wnlib.descent.methods import GradientDescent, Parts, SalimansKingmaDescent, Spare
+from wnlib.descent.methods import GradientDescent, Parts, Spare
+from wnlib.descent.polar import SalimansKingmaDescent
 from wnlib.descent.rows import Rows
 from wnlib.errors import ArgumentError
-from wnlib.flows.flow import GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows.flow import GradientFlow
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 
 
 @dataclass(frozen=True)

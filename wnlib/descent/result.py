@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wnlib._checks import Array
-from wnlib.descent.methods import DescentMethod, Mask, SalimansKingmaDescent
+from wnlib.descent.methods import DescentMethod, Mask
+from wnlib.descent.polar import SalimansKingmaDescent
 from wnlib.errors import ArgumentError
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem

@@ -15,9 +15,10 @@ from scipy.integrate import solve_ivp
 
 from wnlib._checks import Array
 from wnlib.errors import IntegrationError
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.problem import Problem
 
 RTOL = 1e-9

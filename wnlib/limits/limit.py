@@ -23,8 +23,9 @@ from scipy import linalg, optimize
 
 from wnlib import _checks as check
 from wnlib.errors import ArgumentError, CollapseError, ContinuationError, LimitError
-from wnlib.flows.flow import Flow, GradientFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.collapse import below_zero, collapses, divergence_excludes_collapse
 from wnlib.limits.continuation import Continuation, CurvePoint, Mismatch
 from wnlib.limits.end_point import Limit

@@ -23,8 +23,9 @@ from scipy.integrate import LSODA
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import ArgumentError, IntegrationError
-from wnlib.flows.flow import Field, WeightNormFlow
+from wnlib.flows.flow import Field
 from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.problem import Problem
 from wnlib.trajectories.stepping import stepped
 

@@ -28,7 +28,8 @@ from mpmath import mpf
 
 from wnlib import _checks as check
 from wnlib.errors import EnclosureError
-from wnlib.flows.flow import Flow, WeightNormFlow
+from wnlib.flows.flow import Flow
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.rigorous.instance import Instance, Rational
 from wnlib.rigorous.multiprecision import check_flow
 

@@ -15,21 +15,19 @@ Reference for the choice of order and step: A. Jorba and M. Zou, A software pack
 ODEs by means of high-order Taylor methods, Experimental Mathematics 14 (2005). The series are those of `taylor`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import reduce
 from math import ceil
-from operator import add
-from typing import Any
 
 from mpmath import mp, mpf
 
 from wnlib import _checks as check
 from wnlib.errors import ArgumentError, IntegrationError, LimitError
-from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.rigorous.arithmetic import coordinates_of, dot, field_of, number, numbers, residual_of, start_of, weights_of
 from wnlib.rigorous.instance import Instance
-from wnlib.rigorous.taylor import Field, Scalar, Vector, taylor_coefficients
+from wnlib.rigorous.taylor import Vector, taylor_coefficients
 
 __all__ = ["State", "agreement", "invariant_drift", "limit", "taylor_path"]
 
@@ -89,10 +87,10 @@ def taylor_path(flow: Flow, instance: Instance, residual: float = 1e-45, digits:
     if check.positive("residual", residual) < 10.0**-digits:
         raise ArgumentError(f"residual must be >= 10^-digits, which is 1e-{digits}, got {residual}")
     with mp.workdps(digits + GUARD):
-        field, order = _field(flow, instance), ceil(digits * mp.ln(10) / 2) + 1
-        A, y, start = _numbers(instance.A), _numbers(instance.y), _start(flow, instance)
-        states = [State(mpf(0), start, _weights(flow, start))]
-        while max(map(abs, _residual(A, y, states[-1].weights))) > residual * max(map(abs, y)):
+        field, order = field_of(flow, instance), ceil(digits * mp.ln(10) / 2) + 1
+        A, y, start = numbers(instance.A), numbers(instance.y), start_of(flow, instance)
+        states = [State(mpf(0), start, weights_of(flow, start))]
+        while max(map(abs, residual_of(A, y, states[-1].weights))) > residual * max(map(abs, y)):
             if len(states) > MAX_STEPS:
                 raise IntegrationError(
                     f"the residual is above {residual} after {MAX_STEPS} steps of Taylor's method: it may collapse"
@@ -101,7 +99,7 @@ def taylor_path(flow: Flow, instance: Instance, residual: float = 1e-45, digits:
             terms = taylor_coefficients(field, now.coordinates, order)
             h = _step(terms, mpf(10) ** -digits)
             coordinates = [mp.polyval(series[::-1], h) for series in terms]
-            states.append(State(now.t + h, coordinates, _weights(flow, coordinates)))
+            states.append(State(now.t + h, coordinates, weights_of(flow, coordinates)))
     return states
 
 
@@ -120,7 +118,7 @@ def magnified(flow: Flow, coordinates: Vector) -> Vector:
     if not isinstance(flow, WeightNormFlow):
         return coordinates
     r, *u = coordinates
-    return [u_i * mp.exp(_number(flow.ratio) * r**2 / 2) for u_i in u]
+    return [u_i * mp.exp(number(flow.ratio) * r**2 / 2) for u_i in u]
 
 
 def dual_variable(depth: int, z: Vector) -> Vector:
@@ -160,10 +158,10 @@ def invariant_drift(flow: Flow, instance: Instance, states: Sequence[State], dig
 
 def largest_change(instance: Instance, thetas: Sequence[Vector]) -> mpf:
     r"""The largest $|\langle v, \theta_t - \theta_0\rangle| / \sum_i |v_i \theta_{0,i}|$, v in a basis of ker A."""
-    first, kernel = thetas[0], _numbers(instance.kernel)
-    sizes = [_dot(map(abs, v), map(abs, first)) for v in kernel]
+    first, kernel = thetas[0], numbers(instance.kernel)
+    sizes = [dot(map(abs, v), map(abs, first)) for v in kernel]
     return max(
-        abs(_dot(v, theta) - _dot(v, first)) / size for theta in thetas for v, size in zip(kernel, sizes, strict=True)
+        abs(dot(v, theta) - dot(v, first)) / size for theta in thetas for v, size in zip(kernel, sizes, strict=True)
     )
 
 
@@ -193,14 +191,14 @@ def limit(flow: Flow, instance: Instance, digits: int = 50) -> Vector:
     check_flow(flow)
     check.integer("digits", digits, least=15)
     with mp.workdps(digits + GUARD):
-        A, y, kernel = _numbers(instance.A), _numbers(instance.y), _numbers(instance.kernel)
-        theta_0 = dual_variable(flow.depth, magnified(flow, _start(flow, instance)))
+        A, y, kernel = numbers(instance.A), numbers(instance.y), numbers(instance.kernel)
+        theta_0 = dual_variable(flow.depth, magnified(flow, start_of(flow, instance)))
         unit = max(map(abs, theta_0))
 
         def conditions(*w: mpf) -> Vector:
-            theta = dual_variable(flow.depth, magnified(flow, _coordinates(flow, w)))
+            theta = dual_variable(flow.depth, magnified(flow, coordinates_of(flow, w)))
             shift = [(a - b) / unit for a, b in zip(theta, theta_0, strict=True)]
-            return _residual(A, y, w) + [_dot(v, shift) for v in kernel]
+            return residual_of(A, y, w) + [dot(v, shift) for v in kernel]
 
         try:
             # mpmath's tolerance is one of the square.
@@ -226,77 +224,7 @@ def agreement(found: Sequence[mpf], wanted: Sequence[mpf], digits: int = 50) -> 
         return min(float(digits), float(-mp.log10(difference))) if difference else float(digits)
 
 
-def _field(flow: Flow, instance: Instance) -> Field:
-    r"""The vector field of a flow, on numbers or on power series."""
-    A, y, L = _numbers(instance.A), _numbers(instance.y), flow.depth
-
-    def force(w: Sequence[Scalar]) -> list[Scalar]:
-        residual = [y_j - _sum(a * w_i for a, w_i in zip(row, w, strict=True)) for row, y_j in zip(A, y, strict=True)]
-        return [_sum(a * s for a, s in zip(column, residual, strict=True)) for column in zip(*A, strict=True)]
-
-    def plain(x: Sequence[Scalar]) -> list[Scalar]:
-        slope = [x_i ** (L - 1) for x_i in x]
-        p = force([x_i * k for x_i, k in zip(x, slope, strict=True)])
-        return [L * p_i * k for p_i, k in zip(p, slope, strict=True)]
-
-    if not isinstance(flow, WeightNormFlow):
-        return plain
-    radial_rate, ratio = _number(flow.radial_rate), _number(flow.ratio)
-
-    def polar(state: Sequence[Scalar]) -> list[Scalar]:
-        r, *u = state
-        r_slope, u_slope = r ** (L - 1), [u_i ** (L - 1) for u_i in u]
-        r_L = r * r_slope
-        p = force([r_L * (u_i * k) for u_i, k in zip(u, u_slope, strict=True)])
-        pull = [p_i * k for p_i, k in zip(p, u_slope, strict=True)]
-        along = _sum(q * u_i for q, u_i in zip(pull, u, strict=True))
-        turn = [radial_rate * ratio * L * (r_L * (q - along * u_i)) for q, u_i in zip(pull, u, strict=True)]
-        return [radial_rate * L * (r_slope * along), *turn]
-
-    return polar
-
-
-def _start(flow: Flow, instance: Instance) -> Vector:
-    radius, direction = _number(instance.radius), _numbers(instance.direction)
-    u = [v / mp.norm(direction) for v in direction]
-    return [radius, *u] if isinstance(flow, WeightNormFlow) else [radius * u_i for u_i in u]
-
-
-def _coordinates(flow: Flow, w: Sequence[mpf]) -> Vector:
-    """The coordinates of given weights, of positive radius and, at depths above 1, positive."""
-    x = [mp.root(w_i, flow.depth) for w_i in w]
-    return [mp.norm(x), *(x_i / mp.norm(x) for x_i in x)] if isinstance(flow, WeightNormFlow) else x
-
-
-def _weights(flow: Flow, coordinates: Vector) -> Vector:
-    if isinstance(flow, WeightNormFlow):
-        r, *u = coordinates
-        return [(r * u_i) ** flow.depth for u_i in u]
-    return [x_i**flow.depth for x_i in coordinates]
-
-
-def _residual(A: list[Vector], y: Vector, w: Sequence[mpf]) -> Vector:
-    return [y_j - _dot(row, w) for row, y_j in zip(A, y, strict=True)]
-
-
 def check_flow(flow: Flow) -> None:
     """Raise ArgumentError unless `flow` has magnified coordinates."""
     if not isinstance(flow, (GradientFlow, WeightNormFlow)) or isinstance(flow, ScheduledWeightNormFlow):
         raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
-
-
-def _number(value: Fraction | float) -> mpf:
-    exact = Fraction(value)
-    return mpf(exact.numerator) / exact.denominator
-
-
-def _numbers(values: Sequence[Any]) -> Any:
-    return [_numbers(value) if isinstance(value, (tuple, list)) else _number(value) for value in values]
-
-
-def _dot(a: Iterable[mpf], b: Iterable[mpf]) -> mpf:
-    return mp.fdot(a, b)
-
-
-def _sum(terms: Iterable[Scalar]) -> Scalar:
-    return reduce(add, terms)

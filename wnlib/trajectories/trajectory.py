@@ -12,7 +12,8 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
-from wnlib.flows.geometry import invariant_drift, mirror_map
+from wnlib.flows.geometry import mirror_map
+from wnlib.flows.invariants import invariant_drift
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 

@@ -143,7 +143,7 @@ CHANGES: Changes = {
         "half the logarithm in the mirror map": ("np.log(z)", "0.5 * np.log(z)"),
     },
     "scaled_upper_gamma": {"a minus in the recurrence": ("s * value + x**s", "s * value - x**s")},
-    "geometry.invariant_drift": {"a power less in the drift": ("2 - L", "1 - L")},
+    "invariants.invariant_drift": {"a power less in the drift": ("2 - L", "1 - L")},
     "metric": {
         "L for its square in the metric": ("L**2", "L"),
         "gamma for 1/gamma in the metric": ("P / gamma", "P * gamma"),

@@ -29,7 +29,7 @@ CHANGES: Changes = {
     "PolarDescent.advance": {"ratio squared in a polar step": ("self.ratio", "self.ratio**2")},
     "SalimansKingmaDescent.flow": {"1/norm for the ratio of g and v": ("-2", "-1")},
     "_polar_step": {
-        "rho in the measurements of a step": ("_column(rho**L) * measured", "_column(rho) * measured"),
+        "rho in the measurements of a step": ("column(rho**L) * measured", "column(rho) * measured"),
         "the pull of a step added": ("1 - pace * along / norm**2", "1 + pace * along / norm**2"),
         "the pull of a step over the norm": ("pace * along / norm**2", "pace * along / norm"),
         "a power of rho more in a step of g": ("rho ** (L - 1)", "rho**L"),

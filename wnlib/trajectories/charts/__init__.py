@@ -14,8 +14,9 @@ $\theta = \theta_0 + A^\top\lambda$, written in entries of $\theta$ itself, for 
 """
 
 from wnlib.errors import ArgumentError
-from wnlib.flows.flow import Flow, GradientFlow, ScheduledWeightNormFlow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow
 from wnlib.problem import Problem
 from wnlib.trajectories.charts.base import DualChart
 from wnlib.trajectories.charts.linear import LinearChart, LinearWeightNormChart

@@ -3,8 +3,8 @@
 import numpy as np
 
 from wnlib._checks import Array
-from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.trajectories.charts.base import DualChart
 
 

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wnlib._checks import Array
-from wnlib.flows.flow import WeightNormFlow
 from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.trajectories.charts.base import DualChart
 
 EXPONENT = 100.0  # products of several bounded exponentials do not overflow either
