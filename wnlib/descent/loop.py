@@ -16,7 +16,7 @@ from wnlib.descent.methods import DescentMethod
 from wnlib.descent.progress import shown
 from wnlib.descent.result import Descent
 from wnlib.descent.rows import Epochs, Minibatch
-from wnlib.descent.runs import Record, Runs
+from wnlib.descent.runs import Snapshots, Runs
 from wnlib.errors import ArgumentError, DescentError
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
@@ -88,15 +88,15 @@ def descend(
     runs = Runs.at(method, problem, start, step, stop_loss, shape)
     epochs = Epochs(problem, batch_size, seed if seed.ndim == 0 else np.broadcast_to(seed, shape).ravel())
     all_rows = None if batch_size is None else Minibatch(problem.A, problem.y)
-    record = Record(runs, steps, every)
-    counted = shown(range(steps + 1), progress, lambda: f"{runs.count} of {record.steps.size} runs")
-    _follow(runs, record, epochs, all_rows, counted, shape if divergence == "raise" else None)
-    return record.descent(method, problem, step, shape)
+    kept = Snapshots(runs, steps, every)
+    counted = shown(range(steps + 1), progress, lambda: f"{runs.count} of {kept.steps.size} runs")
+    _follow(runs, kept, epochs, all_rows, counted, shape if divergence == "raise" else None)
+    return kept.descent(method, problem, step, shape)
 
 
 def _follow(
     runs: Runs,
-    record: Record,
+    kept: Snapshots,
     epochs: Epochs,
     all_rows: Minibatch | None,
     counted: Iterator[int],
@@ -106,11 +106,11 @@ def _follow(
 
     The first run to diverge is an error, which is told the shape of the runs, where one is given.
     """
-    method, steps, stochastic = runs.method, record.taken[-1], all_rows is not None
+    method, steps, stochastic = runs.method, kept.taken[-1], all_rows is not None
     # Overflow happens on the way to a divergence.
     with np.errstate(over="ignore", invalid="ignore"):
         for k in counted:
-            seen = record.see(k, runs)
+            seen = kept.see(k, runs)
             observed = runs.advance(all_rows)[1] if all_rows is not None and seen else None
             moved, residual = runs.advance(epochs.next(runs.numbers))
             residual = residual if observed is None else observed
@@ -128,7 +128,7 @@ def _follow(
                 wanted = "positive" if method.depth >= 2 else "finite"
                 what = f"a loss of {losses[i]:.3g}" if large[i] else f"a coordinate that is not {wanted}"
                 raise DescentError(_message(runs.step[i], runs.numbers[i], raising, what, k if large[i] else k + 1))
-            record.end(k, runs, fit, diverged)
+            kept.end(k, runs, fit, diverged)
             if not going_on.any():
                 break
             runs.move(moved)

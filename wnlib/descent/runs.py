@@ -1,4 +1,4 @@
-"""The runs of a descent: those that still go on, and the record of all."""
+"""The runs of a descent: those that still go on, and the snapshots of all."""
 
 from dataclasses import dataclass
 
@@ -87,7 +87,7 @@ class Runs:
         self._allot()
 
 
-class Record:
+class Snapshots:
     """Snapshots of all runs after 0, `every`, 2 `every`, ... steps and after the last, and their ends."""
 
     def __init__(self, runs: Runs, steps: int, every: int) -> None:
