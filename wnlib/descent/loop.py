@@ -16,7 +16,7 @@ from wnlib.descent.methods import DescentMethod
 from wnlib.descent.progress import shown
 from wnlib.descent.result import Descent
 from wnlib.descent.rows import Epochs, Minibatch
-from wnlib.descent.runs import Snapshots, Runs
+from wnlib.descent.runs import Runs, Snapshots
 from wnlib.errors import ArgumentError, DescentError
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
