@@ -40,7 +40,7 @@ def main() -> None:
     except ParameterError as error:
         raise SystemExit(str(error)) from None
     shutil.rmtree(BUILD / "running", ignore_errors=True)
-    engine.become(["--quiet", "host", "reason", "progress", *sys.argv[1:]])
+    engine.become(sys.argv[1:], quiet=["host", "reason", "progress"])
 
 
 if __name__ == "__main__":

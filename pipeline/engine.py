@@ -25,6 +25,7 @@ def hold() -> None:
     os.set_inheritable(lock, True)
 
 
-def become(arguments: Sequence[str]) -> NoReturn:
-    """Go on as Snakemake."""
-    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *FLAGS, *arguments])
+def become(arguments: Sequence[str], quiet: Sequence[str]) -> NoReturn:
+    """Go on as Snakemake, which is `quiet` about these things."""
+    # before other flags: an option that takes several values would take the targets as well
+    os.execv(sys.executable, [sys.executable, "-m", "snakemake", "--quiet", *quiet, *FLAGS, *arguments])

@@ -17,7 +17,6 @@ import yaml
 
 from companion.running import structured
 from companion.running.environment import ENVIRONMENT
-from companion.verification import verification
 
 BUILD = Path("_build")
 STAGE = BUILD / "stage"
@@ -43,6 +42,8 @@ def stage(names: list[str]) -> None:
 
 def with_theorems(contents: str) -> str:
     """The table of contents with the theorems' pages, in the ledger's order, below that of their graph."""
+    from companion.verification import verification  # not above: a book without theorems needs no such package
+
     toc = yaml.safe_load(contents)
     try:
         theorems = structured.read(LEDGER, verification.LEDGER).theorems

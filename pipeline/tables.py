@@ -28,9 +28,8 @@ def main(given: list[str]) -> None:
     arguments += ["--snakefile", str(SNAKEFILE), "--config", f"tables={json.dumps(wanted)}"]
     # The name of a folder tells what its parts rest on, which no time does; a table may have been changed since.
     arguments += ["--rerun-triggers", "input", "--forcerun", "gather"]
-    arguments += ["--retries", "1", "--quiet", "host", "reason"]
     engine.hold()
-    engine.become([*arguments, *given[len(names) :]])
+    engine.become([*arguments, "--retries", "1", *given[len(names) :]], quiet=["host", "reason"])
 
 
 if __name__ == "__main__":
