@@ -96,14 +96,9 @@ def test_eigenvalues_follow_the_diagonal_model_only_if_all_commute(flow):
     assert apart.turned.max() > 1e-3
 
 
-def test_the_stored_grid_is_complete_and_a_sample_agrees():
+def test_the_stored_grid_is_complete():
     columns = RECORD.load()
     assert len(columns["task"]) == len(RECORD.tasks) * len(POSITIONS)
-    for number in RECORD.sample:
-        kept, now = RECORD.recomputed(number)
-        assert set(kept) == set(now)
-        for name in ("position", "excess", "predicted", "bound", "error", "residual"):
-            assert_allclose(now[name], kept[name], rtol=RECORD.rtol, atol=1e-4)
 
 
 def test_a_grid_leaves_out_what_has_not_arrived():

@@ -71,13 +71,6 @@ def test_on_a_long_plateau_steps_round_to_nothing() -> None:
         plateaus.standstill(PROBLEM, WeightNormFlow(2, 3.0), 10)
 
 
-@pytest.mark.parametrize("number", plateaus.RECORD.sample)
-def test_the_record_is_what_its_tasks_give(number: int) -> None:
-    stored, again = plateaus.RECORD.recomputed(number)
-    for name, column in stored.items():
-        assert_allclose(again[name], column, rtol=plateaus.RECORD.rtol)
-
-
 def test_figures_draw_what_they_are_given(run: plateaus.Run) -> None:
     table = plateaus.RECORD.load()
     curves = figures.curves({6.0: run, 6.5: run, 7.0: run}, run)

@@ -108,17 +108,6 @@ def test_rows_count():
     assert np.isnan(row("plain", "tiny", np.full(4, np.nan))["error"])
 
 
-@pytest.mark.parametrize("number", recovery.RECORD.sample)
-def test_the_record_is_what_is_computed_now(number):
-    stored, found = recovery.RECORD.recomputed(number)
-    assert stored.keys() == found.keys()
-    for name, column in found.items():
-        if column.dtype.kind in "fi":
-            assert_allclose(stored[name], column, rtol=recovery.RECORD.rtol)
-        else:
-            assert list(stored[name]) == list(column)
-
-
 def test_the_record_has_every_task():
     assert set(recovery.RECORD.load()["task"]) == set(range(len(recovery.TASKS)))
 

@@ -107,17 +107,6 @@ def test_bad_arguments_are_refused(change, message):
         descents(FLOWS[0], **given_)
 
 
-def test_a_part_of_the_record_computed_again():
-    for number in scale.RECORD.sample:
-        found, again = scale.RECORD.recomputed(number)
-        assert found.keys() == again.keys()
-        for name, column in found.items():
-            if column.dtype.kind == "U":
-                assert column.tolist() == again[name].tolist()
-            else:
-                assert_allclose(again[name], column, rtol=scale.RECORD.rtol, err_msg=name)
-
-
 def test_the_record_is_what_its_experiment_says():
     assert len(scale.RECORD.load()["task"]) == len(scale.TASKS) * len(scale.SCALES)
     for depth, ratios in scale.RATIOS.items():

@@ -145,6 +145,6 @@ def test_a_stored_record_is_what_its_experiment_computes(name: str, number: int)
     assert list(stored) == list(found)
     for column, values in found.items():
         if values.dtype.kind == "f":
-            assert_allclose(values, stored[column], rtol=record.rtol, atol=1e-12, err_msg=column)
+            assert_allclose(values, stored[column], rtol=record.rtol, atol=0, err_msg=column)
         else:
             assert_array_equal(values, stored[column], err_msg=column)

@@ -45,7 +45,7 @@ def test_every_public_name_has_an_entry_on_the_page_of_its_room(found: Sequence[
 
 def test_what_others_rest_on_comes_first(found: Sequence[api.Entry]) -> None:
     order = [entry.name for entry in found]
-    for first, second in (("Problem", "limit"), ("Polar", "Flow"), ("Flow", "GradientFlow"), ("limit", "mass_bound")):
+    for first, second in (("Problem", "limit"), ("Polar", "Flow"), ("Flow", "GradientFlow"), ("limit", "window_mass")):
         assert order.index(f"wnlib.{first}") < order.index(f"wnlib.{second}")
     assert list(dict.fromkeys(entry.room for entry in found)) == ROOMS
 

@@ -153,19 +153,19 @@ def test_a_chapter_is_executed_again_for_what_it_imports_only(book: Book) -> Non
     book.build("executed")
     book.runs()
     core, plot = "def square(x):\n    return x * x\n", "from wnlib import square\n\nCOLOUR = 'red'\n"
+    documented = 'def square(x):\n    """The square."""\n    # by a power\n    return x**2\n'
     changes = {
-        "a plot": ("companion/plots/two.py", plot, ["two"]),
-        "a stored table": ("companion/experiments/records/two.csv", "task\n1\n", ["two"]),
-        "a core module": ("wnlib/__init__.py", core.replace("x * x", "x**2"), ["index", "two"]),
-        "a docstring": (
-            "wnlib/__init__.py",
-            'def square(x):\n    """The square."""\n    # by a power\n    return x**2\n',
+        "a plot": ({"companion/plots/two.py": plot}, ["two"]),
+        "a stored table": ({"companion/experiments/records/two.csv": "task\n1\n"}, ["two"]),
+        "a core module": ({"wnlib/__init__.py": core.replace("x * x", "x**2")}, ["index", "two"]),
+        "a docstring, and what nobody imports": (
+            {"wnlib/__init__.py": documented, "companion/plots/three.py": "COLOUR = 'green'\n"},
             [],
         ),
-        "what nobody imports": ("companion/plots/three.py", "COLOUR = 'green'\n", []),
     }
-    for change, (path, text, executed) in changes.items():
-        book.write(path, text)
+    for change, (texts, executed) in changes.items():
+        for path, text in texts.items():
+            book.write(path, text)
         book.build("executed")
         assert book.runs() == executed, change
 

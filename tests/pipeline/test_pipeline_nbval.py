@@ -104,7 +104,7 @@ def test_changed_digit_fails(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "formula", "other"),
     [
-        ("wnlib/flows/flow", "angular_rate * np.exp(L * log_r)", "angular_rate * np.exp((L - 1) * log_r)"),
+        ("wnlib/flows/weight_norm", "angular_rate * np.exp(L * log_r)", "angular_rate * np.exp((L - 1) * log_r)"),
         ("companion/verification/symbolic", "u * sp.exp(c * r**2 / 2)", "u * sp.exp(c * r**2 / 3)"),
     ],
 )

@@ -7,9 +7,10 @@ Weights are $w = x^L$ (elementwise), the loss is $\tfrac12\|A w - y\|^2$, the fo
   $r' = \eta_r L r^{L-1} \langle p, u^L\rangle$,
   $u' = \eta_u L r^L (p \odot u^{L-1} - \langle p, u^L\rangle u)$.
 
-Gradient flow is the second flow with $\eta_u = \eta_r / r^2$. Both are written here in the coordinates in which they
-are integrated: logarithms of the positive quantities for $L \ge 2$, so that positivity is exact and small entries keep
-their relative accuracy; the quantities themselves for $L = 1$, where all signs are allowed.
+Gradient flow is the second flow with $\eta_u = \eta_r / r^2$. Both are written, here and in `wnlib.flows.weight_norm`,
+in the coordinates in which they are integrated: logarithms of the positive quantities for $L \ge 2$, so that positivity
+is exact and small entries keep their relative accuracy; the quantities themselves for $L = 1$, where all signs are
+allowed.
 """
 
 from abc import ABC, abstractmethod
