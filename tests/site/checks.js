@@ -98,7 +98,16 @@
       color.match(/[\d.]+/g).map((value, i) => (color.startsWith("color(") && i < 3 ? 255 * value : +value));
     const blend = ([r, g, b, a = 1], under, opacity = 1) =>
       [r, g, b].map((value, i) => value * a * opacity + under[i] * (1 - a * opacity));
-    const lineage = e => (e ? [...lineage(e.parentElement), getComputedStyle(e)] : []);
+    // What text stands on, and how opaque it is, [surface, opacity]: of an element as of its parent, computed once.
+    const known = new Map([[null, [[255, 255, 255], 1]]]);
+    const ground = e => {
+      if (!known.has(e)) {
+        const [surface, opacity] = ground(e.parentElement);
+        const style = getComputedStyle(e);
+        known.set(e, [blend(channels(style.backgroundColor), surface), opacity * style.opacity]);
+      }
+      return known.get(e);
+    };
     const linear = value => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
     const luminance = ([r, g, b]) =>
       0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
@@ -109,13 +118,12 @@
     const found = [];
     for (const e of elements) {
       if (!e.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
-      const styles = lineage(e);
-      const opacity = styles.reduce((product, style) => product * style.opacity, 1);
+      const style = getComputedStyle(e);
       const drawn = e.closest("svg[role]") && e.closest("text");
       const node = drawn && e.closest("a")?.querySelector("rect");
-      let surface = styles.reduce((under, style) => blend(channels(style.backgroundColor), under), [255, 255, 255]);
+      let [surface, opacity] = ground(e);
       if (node) surface = blend(channels(getComputedStyle(node).fill), surface);
-      const text = blend(channels(drawn ? styles.at(-1).fill : styles.at(-1).color), surface, opacity);
+      const text = blend(channels(drawn ? style.fill : style.color), surface, opacity);
       const [dark, light] = [luminance(text), luminance(surface)].sort((a, b) => a - b);
       const ratio = (light + 0.05) / (dark + 0.05);
       if (ratio < 4.5)

@@ -7,13 +7,14 @@ are skipped, except where ``CI=true``: there they fail. Each check is itself tes
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
@@ -56,9 +57,21 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Page:
+    """One tab for all pages: what their scripts and fonts cost to fetch and to compile is paid once."""
+    return browser.new_page()
+
+
 class QuietHandler(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def log_message(self, *_: object) -> None:
         pass
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", f"max-age={3600 * ('/_static/' in self.path)}")
+        super().end_headers()
 
 
 @contextmanager
@@ -79,31 +92,38 @@ def site() -> Iterator[str]:
 
 
 @contextmanager
-def visit(browser: Browser, url: str) -> Iterator[tuple[Page, list[str], list[str]]]:
-    """The loaded page, the addresses it asked for and the errors it logged."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+def visit(tab: Page, url: str) -> Iterator[tuple[list[str], list[str]]]:
+    """The addresses that a page asks for and the errors that it logs, while the tab shows it."""
     asked: list[str] = []
     errors: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("response", lambda answer: answer.status >= 400 and errors.append(f"{answer.status} {answer.url}"))
-    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(url)
-    page.evaluate("async () => { await window.MathJax?.startup?.promise; await document.fonts.ready }")
-    yield page, asked, errors
-    page.close()
+    listeners: dict[str, Callable[[Any], None]] = {
+        "request": lambda request: asked.append(request.url),
+        "response": lambda answer: answer.status >= 400 and errors.append(f"{answer.status} {answer.url}"),
+        "console": lambda message: message.type == "error" and errors.append(message.text),
+        "pageerror": lambda error: errors.append(str(error)),
+    }
+    tab.set_viewport_size({"width": 1280, "height": 800})
+    tab.emulate_media(color_scheme="light")
+    tab.goto("about:blank")  # what the last page still does is not told to this one
+    for event, listener in listeners.items():
+        tab.on(event, listener)
+    tab.goto(url)
+    tab.evaluate("async () => { await window.MathJax?.startup?.promise; await document.fonts.ready }")
+    yield asked, errors
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
 
 
-def inspect(browser: Browser, url: str) -> dict[str, list[str]]:
+def inspect(tab: Page, url: str) -> dict[str, list[str]]:
     """What is wrong with a page, by check."""
-    with visit(browser, url) as (page, asked, errors):
-        found = {check: page.evaluate(f"({CHECKS}).{check}()") for check in ("mathematics", "images")}
+    with visit(tab, url) as (asked, errors):
+        found = {check: tab.evaluate(f"({CHECKS}).{check}()") for check in ("mathematics", "images")}
         for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)
-            page.wait_for_selector(f'html[data-theme="{theme}"]', timeout=5000)
-            found[theme] = page.evaluate(f"({CHECKS}).contrast()")
-        page.set_viewport_size({"width": 360, "height": 740})
-        found |= {check: page.evaluate(f"({CHECKS}).{check}()") for check in ("width", "legibility", "drawings")}
+            tab.emulate_media(color_scheme=theme)
+            tab.wait_for_selector(f'html[data-theme="{theme}"]', timeout=5000)
+            found[theme] = tab.evaluate(f"({CHECKS}).contrast()")
+        tab.set_viewport_size({"width": 360, "height": 740})
+        found |= {check: tab.evaluate(f"({CHECKS}).{check}()") for check in ("width", "legibility", "drawings")}
         own = (urljoin(url, "/"), "data:", "blob:")
         found |= {"requests": [address for address in asked if not address.startswith(own)], "errors": errors}
     return {check: defects for check, defects in found.items() if defects}
@@ -148,20 +168,20 @@ def missing(browser: Browser, url: str) -> list[str]:
     return found
 
 
-def search(browser: Browser, url: str, words: str) -> list[str]:
+def search(tab: Page, url: str, words: str) -> list[str]:
     """The addresses that a page's own search finds, the words typed by hand."""
-    with visit(browser, url) as (page, _, _):
-        page.keyboard.press("Control+k")
-        page.keyboard.type(words)
-        page.keyboard.press("Enter")
-        page.wait_for_url("**/search.html?*")
-        page.wait_for_function("/Search finished|did not match/.test(document.body.innerText)")
-        return page.evaluate("[...document.querySelectorAll('#search-results li a')].map(a => a.pathname)")
+    with visit(tab, url):
+        tab.keyboard.press("Control+k")
+        tab.keyboard.type(words)
+        tab.keyboard.press("Enter")
+        tab.wait_for_url("**/search.html?*")
+        tab.wait_for_function("/Search finished|did not match/.test(document.body.innerText)")
+        return tab.evaluate("[...document.querySelectorAll('#search-results li a')].map(a => a.pathname)")
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page(browser: Browser, site: str, name: str) -> None:
-    assert inspect(browser, site + name) == {}
+def test_page(tab: Page, site: str, name: str) -> None:
+    assert inspect(tab, site + name) == {}
 
 
 def test_every_theorem_has_its_page(site: str) -> None:
@@ -204,9 +224,9 @@ def test_theorems_and_functions_lead_to_each_other(site: str) -> None:
             assert f"../theorems/{theorem.name}.html#thm-{theorem.name}" in links[places[name].partition("#")[0]]
 
 
-def test_search(browser: Browser, site: str) -> None:
-    assert "/notebooks/invariants.html" in search(browser, site + FRONT, "invariant")
-    assert search(browser, site + FRONT, "quaternionic") == []
+def test_search(tab: Page, site: str) -> None:
+    assert "/notebooks/invariants.html" in search(tab, site + FRONT, "invariant")
+    assert search(tab, site + FRONT, "quaternionic") == []
 
 
 SOUND = """<!doctype html>
@@ -281,17 +301,17 @@ def pages(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         ("dark", "contrast", '<p style="color: #333">grey</p>'),
     ],
 )
-def test_a_defect_is_found(browser: Browser, pages: tuple[Path, str], check: str, defect: str, html: str) -> None:
+def test_a_defect_is_found(tab: Page, pages: tuple[Path, str], check: str, defect: str, html: str) -> None:
     path, url = pages
     path.write_text(SOUND.format(html))
-    assert any(re.search(defect, found) for found in inspect(browser, url)[check])
+    assert any(re.search(defect, found) for found in inspect(tab, url)[check])
 
 
-def test_a_sound_page_has_no_defect(browser: Browser, pages: tuple[Path, str]) -> None:
+def test_a_sound_page_has_no_defect(tab: Page, pages: tuple[Path, str]) -> None:
     path, url = pages
     wide = '<pre style="width: 400px; font-size: 14px">wide</pre>'
     path.write_text(SOUND.format(f'<div style="overflow: auto">{wide}</div>{node()}'))
-    assert inspect(browser, url) == {}
+    assert inspect(tab, url) == {}
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -308,18 +328,18 @@ def test_a_missing_part_is_found(browser: Browser, pages: tuple[Path, str], part
     assert missing(browser, url) == [part]
 
 
-def test_graph_on_a_phone(browser: Browser, site: str) -> None:
+def test_graph_on_a_phone(tab: Page, site: str) -> None:
     """Every theorem is a node that leads to its page, by keyboard too; at most three stand side by side."""
-    with visit(browser, site + "theorems/index.html") as (page, _, _):
-        page.set_viewport_size({"width": 360, "height": 740})
-        nodes = page.locator(".dependency-graph a:visible")
+    with visit(tab, site + "theorems/index.html"):
+        tab.set_viewport_size({"width": 360, "height": 740})
+        nodes = tab.locator(".dependency-graph a:visible")
         assert {f"theorems/{node.get_attribute('href')}" for node in nodes.all()} == set(THEOREMS)
         tops = [node.locator("rect").evaluate("rect => rect.y.baseVal.value") for node in nodes.all()]
         assert max(map(tops.count, tops)) <= 3
         nodes.last.focus()
         goal = nodes.last.get_attribute("href")
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"**/theorems/{goal}")
+        tab.keyboard.press("Enter")
+        tab.wait_for_url(f"**/theorems/{goal}")
 
 
 @pytest.mark.parametrize("link", ["nowhere.html", "#nowhere", "page.html#nowhere", "../page.html"])
