@@ -51,3 +51,17 @@ def positive(name: str, value: object) -> float:
     if result <= 0:
         raise ArgumentError(f"{name} must be > 0, got {value!r}")
     return result
+
+
+def nonnegative(name: str, value: object) -> float:
+    """`value` as a finite float >= 0."""
+    result = real(name, value)
+    if result < 0:
+        raise ArgumentError(f"{name} must be >= 0, got {value!r}")
+    return result
+
+
+def precision(*values: ArrayLike) -> float:
+    """The unit of rounding of the coarsest floating-point type in which values are given, and at least float64's."""
+    types = [np.asarray(value).dtype for value in values]
+    return max(float(np.finfo(dtype).eps) for dtype in [np.dtype(np.float64), *types] if dtype.kind == "f")

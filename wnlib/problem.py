@@ -11,15 +11,17 @@ from functools import cached_property, partial
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 
 from wnlib import _checks as check, ensembles
 from wnlib._checks import Array
 from wnlib.errors import InfeasibleError
+from wnlib.linear.linear_program import linear_program
+from wnlib.linear.program import FEASIBLE
+from wnlib.linear.ranks import RowSpace, kernel, row_space
 
 Draw = Callable[[np.random.Generator], Array]
-FEASIBILITY = 1e-9  # relative residual above which y is said to have no interpolant
+ROUNDINGS = 16  # of data of less precision than float64, that a relative residual may have
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +34,11 @@ class Problem:
         A: The measurement matrix, shape (M, N).
         y: The data, shape (M,), in the units of `A` times those of the weights.
         truth: The weights that made `y`, shape (N,), or None: for recovery errors only.
+        tolerance: The relative residual up to which weights interpolate: at least 1e-9, and 16 roundings in the types
+            that `A` and `y` come in: 1.9e-6 for float32.
 
     Raises:
-        ArgumentError: for a wrong shape or a NaN.
+        ArgumentError: for a wrong shape, a NaN or a negative tolerance.
         InfeasibleError: if `y` is not in the range of `A`.
 
     Example:
@@ -51,16 +55,18 @@ class Problem:
     A: Array
     y: Array
     truth: Array | None = None
+    tolerance: float = 0.0
 
     def __post_init__(self) -> None:
         A = check.array("A", self.A, (None, None))
         y = check.array("y", self.y, (A.shape[0],))
+        least = max(FEASIBLE, ROUNDINGS * check.precision(self.A, self.y))
+        object.__setattr__(self, "tolerance", max(least, check.nonnegative("tolerance", self.tolerance)))
         object.__setattr__(self, "A", A)
         object.__setattr__(self, "y", y)
         if self.truth is not None:
             object.__setattr__(self, "truth", check.array("truth", self.truth, (A.shape[1],)))
-        if not self._solved_by(self.truth):
-            self._require_interpolant(self.row_basis @ self.moments, "y must lie in the range of A")
+        self._require_range()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -68,25 +74,18 @@ class Problem:
         return self.A.shape[0], self.A.shape[1]
 
     @cached_property
-    def _row_factors(self) -> tuple[Array, Array, NDArray[np.intp]]:
-        """Q (N, rank) orthonormal, R (rank, M) and the order p of the rows with A[p].T = Q R, by QR with pivoting."""
-        Q, R, order = linalg.qr(self.A.T, mode="economic", pivoting=True, check_finite=False)
-        diagonal = np.abs(np.diag(R))
-        rank = int(np.count_nonzero(diagonal > max(self.shape) * np.finfo(float).eps * diagonal[0]))
-        return np.ascontiguousarray(Q[:, :rank]), R[:rank], order
+    def _rows(self) -> RowSpace:
+        return row_space(self.A)
 
     @property
     def row_basis(self) -> Array:
         """Orthonormal basis of row(A), shape (N, rank): the directions in which the forces point."""
-        return self._row_factors[0]
+        return self._rows.basis
 
     @cached_property
     def moments(self) -> Array:
         """The coordinates of every interpolant's part in row(A), shape (rank,): row_basis.T @ w for all A w = y."""
-        _, R, order = self._row_factors
-        if R.shape[0] == R.shape[1]:
-            return linalg.solve_triangular(R, self.y[order], trans="T")
-        return linalg.lstsq(R.T, self.y[order])[0]
+        return self._rows.coordinates(self.y)
 
     @property
     def rank(self) -> int:
@@ -96,7 +95,7 @@ class Problem:
     @cached_property
     def kernel(self) -> Array:
         """Orthonormal basis of ker A, shape (N, N - rank): the directions in which nothing pushes."""
-        return linalg.null_space(self.A)
+        return kernel(self.A, self.rank)
 
     def residual(self, weights: Array) -> Array:
         """The residual y - A w, shape (..., M), of weights of shape (..., N)."""
@@ -139,23 +138,23 @@ class Problem:
         """
         truth = self.truth
         split = None if truth is None else np.concatenate([np.maximum(truth, 0), np.maximum(-truth, 0)])
-        return type(self)(np.hstack([self.A, -self.A]), self.y, split)
+        return type(self)(np.hstack([self.A, -self.A]), self.y, split, self.tolerance)
 
     @cached_property
     def _nonnegative_interpolant(self) -> Array:
-        weights, _ = optimize.nnls(self.A, self.y, maxiter=30 * self.shape[1])
-        self._require_interpolant(weights, "y must have a nonnegative interpolant (some w >= 0 with A w = y)")
-        return weights
+        requirement = "y must have a nonnegative interpolant (some w >= 0 with A w = y)"
+        cost = np.zeros(self.shape[1])
+        return linear_program(cost, self.A, self.y, tolerance=self.tolerance, requirement=requirement).x
 
     def _solved_by(self, weights: Array | None) -> bool:
-        return weights is not None and bool(linalg.norm(self.residual(weights)) <= FEASIBILITY * linalg.norm(self.y))
+        return weights is not None and bool(linalg.norm(self.residual(weights)) <= self.tolerance * linalg.norm(self.y))
 
-    def _require_interpolant(self, best: Array, requirement: str) -> None:
-        if not self._solved_by(best):
+    def _require_range(self) -> None:
+        if not (self._solved_by(self.truth) or self._solved_by(best := self.row_basis @ self.moments)):
             residual = linalg.norm(self.residual(best))
             raise InfeasibleError(
-                f"{requirement}, got least-squares residual {residual:.3g} "
-                f"(relative {residual / linalg.norm(self.y):.3g})"
+                f"y must lie in the range of A, got least-squares residual {residual:.3g} (relative "
+                f"{residual / linalg.norm(self.y):.3g}), where {self.tolerance:.1e} passes, the precision of the data"
             )
 
     @classmethod

@@ -8,6 +8,7 @@ import numpy as np
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
+from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 from wnlib.trajectories.integration import integrate
@@ -46,7 +47,7 @@ def problem() -> Problem:
 def interpolants() -> tuple[Array, Array]:
     """The sparse (basis pursuit) and the l2 interpolant of the plane's problem, shape (2,) each."""
     plane = problem()
-    return basis_pursuit(plane).weights, np.asarray(np.linalg.lstsq(plane.A, plane.y)[0])
+    return basis_pursuit(plane).weights, least_squares(plane.A, plane.y)
 
 
 def plane(flow: Flow, scales: Sequence[float], extent: float = 1.6, resolution: int = 161) -> Plane:

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import linprog
 
 from companion.experiments.window import Curve, excess_of_limit, frontier_of_limits
 from wnlib import _checks as check
 from wnlib._checks import Array
-from wnlib.errors import CertificateError
 from wnlib.flows.flow import GradientFlow
 from wnlib.flows.geometry import scaled_upper_gamma
 from wnlib.flows.polar import radius_of
 from wnlib.limits.bounds import entropy_excess, magnification_excess_bound
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
+from wnlib.sparse.stability import margin
 
 THRESHOLDS = (1e-1, 1e-2, 1e-4)  # of the excess
 
@@ -174,20 +173,7 @@ def predicted_rate(problem: Problem, depth: int) -> float:
     """
     if check.integer("depth", depth, least=2) > 2:
         return depth / 2
-    support, (m, n) = basis_pursuit(problem).weights > 0, problem.shape
-    rest, on = problem.A[:, ~support].T, problem.A[:, support].T
-    program = linprog(
-        np.append(np.zeros(m), 1.0),
-        A_ub=np.column_stack([rest, -np.ones(n - len(on))]),
-        b_ub=np.zeros(len(rest)),
-        A_eq=np.column_stack([on, np.zeros(len(on))]),
-        b_eq=np.ones(len(on)),
-        bounds=(None, None),
-        method="highs",
-    )
-    if program.status != 0:
-        raise CertificateError(f"the linear program of the gap did not finish: {program.message}")
-    return 1 - float(program.fun)
+    return margin(problem, basis_pursuit(problem).weights > 0)
 
 
 @dataclass(frozen=True, eq=False)

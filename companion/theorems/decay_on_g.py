@@ -89,6 +89,7 @@ from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar, log_norm
+from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
 
 SPAN = 200.0  # of time, in units of the slowest rate at which the weights settle
@@ -138,7 +139,7 @@ def planned(case: Case) -> tuple[Problem, Array, float]:
     solution = np.zeros(case.n)
     solution[support] = rng.uniform(0.5, 1.5, support.size)
     lam = float(rng.uniform(0.2, 0.6))
-    residual = linalg.lstsq(A[:, support].T, np.full(support.size, lam / 2))[0]
+    residual = least_squares(A[:, support].T, np.full(support.size, lam / 2))
     pulls = A.T @ residual
     off = np.setdiff1d(np.arange(case.n), support)
     A[:, off] *= np.minimum(1, 0.4 * lam / np.maximum(np.abs(pulls[off]), 1e-300))

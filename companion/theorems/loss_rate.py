@@ -76,7 +76,6 @@ from functools import partial
 
 import numpy as np
 import sympy as sp
-from scipy import linalg
 
 from companion.verification import symbolic
 from companion.verification.cases import opposed, planned
@@ -87,6 +86,7 @@ from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar, polar_of
+from wnlib.linear.ranks import least_squares
 from wnlib.trajectories.integration import integrate
 
 
@@ -157,8 +157,8 @@ def measure(
         trajectory = integrate(flow, problem, begin, horizon(flow, problem, begin), coordinates="primal")
         tau, loss = clock(trajectory, mirror)[0], trajectory.loss
         theta = mirror.gradient(trajectory.points)
-        path = linalg.lstsq(problem.A.T, (theta - theta[0]).T)[0].T
-        limit = dual * linalg.lstsq(problem.A.T, mirror.gradient(polar_of(end, case.depth)) - theta[0])[0]
+        path = least_squares(problem.A.T, (theta - theta[0]).T).T
+        limit = dual * least_squares(problem.A.T, mirror.gradient(polar_of(end, case.depth)) - theta[0])
         to_end = mirror.bregman(end, trajectory.points)
         target = end if exact else trajectory.weights[0]
         fallen = mirror.bregman(target, trajectory.points[:1]) - mirror.bregman(target, trajectory.points)

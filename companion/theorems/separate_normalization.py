@@ -119,6 +119,7 @@ from wnlib._checks import Array
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.invariants import invariant_drift
 from wnlib.flows.polar import Polar
+from wnlib.linear.ranks import least_squares
 from wnlib.models.separate import SeparateFlow, SeparateTrajectory, encode, integrate_separate
 from wnlib.models.signed import symmetric_start
 from wnlib.problem import Problem
@@ -268,7 +269,7 @@ def _bracket(
     g = flow.ratio * (depth / (flow.ratio * points.radius**2) - tail * (depth - 2))
     predicted = [depth * k * (g_ * (w @ b) * d - g_ * (w @ d) * b) for k, g_, w in zip(kappa, g, weights, strict=True)]
     span = np.vstack([kappa[0] * np.linalg.qr(A.T)[0], -kappa[1] * np.linalg.qr(A.T)[0]])
-    outside = found - span @ np.linalg.lstsq(span, found)[0]
+    outside = found - span @ least_squares(span, found)
     size = flow.ratio * (depth / (flow.ratio * points.radius**2) + depth - 2)  # of g, if its terms did not cancel
     factors = (kappa, b, d, size[:, None] * weights)
     unit = float(np.prod([np.linalg.norm(factor) for factor in factors]))

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy import linalg
 from scipy.integrate import RK45, solve_ivp
 
 from companion.verification.theorem import Measurement
@@ -12,6 +11,7 @@ from wnlib.flows.flow import Field, Flow
 from wnlib.flows.geometry import MirrorMap
 from wnlib.flows.polar import Polar
 from wnlib.limits.limit import limit
+from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
 from wnlib.trajectories.integration import integrate
 from wnlib.trajectories.trajectory import Trajectory
@@ -69,7 +69,7 @@ FITTED = 1e-17  # of the loss at w = 0
 
 def least_norm(problem: Problem) -> Array:
     r"""$w^\dagger$, shape (N,)."""
-    return np.asarray(linalg.lstsq(problem.A, problem.y)[0])
+    return least_squares(problem.A, problem.y)
 
 
 def until_fitted(flow: Flow, problem: Problem, start: Polar, fitted: float = FITTED) -> Trajectory:

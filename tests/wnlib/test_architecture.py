@@ -29,7 +29,7 @@ EXTRAS = {"wnlib.rigorous": {"mpmath", "flint"}}
 ROOMS = (  # of wnlib, from the ground up: each may import those of the lines before its own
     ("errors",),
     ("_checks",),
-    ("ensembles",),
+    ("ensembles", "linear"),
     ("problem",),
     ("flows", "sparse"),
     ("trajectories",),

@@ -99,7 +99,7 @@ def test_no_nonnegative_interpolant_is_said_before_any_work(
 ) -> None:
     for solver in ("LSODA", "DOP853"):
         monkeypatch.setattr(wnlib.trajectories.integration, solver, None)
-    monkeypatch.setattr(wnlib.problem.optimize, "linprog", None)
+    monkeypatch.setattr(wnlib.linear.linear_program.optimize, "linprog", None)
     with pytest.raises(InfeasibleError, match=r"y must have a nonnegative interpolant .* residual 3 \(relative 0.6\)"):
         solve()
 

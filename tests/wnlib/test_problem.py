@@ -197,7 +197,7 @@ def test_a_failed_certificate_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     problem = Problem.gaussian(20, 40, 3)
     other = linprog(np.arange(1.0, 41.0), A_eq=problem.A, b_eq=problem.y + problem.A[:, 0])
     monkeypatch.setattr(optimize, "linprog", lambda *args, **kwargs: other)
-    with pytest.raises(RuntimeError, match=r"basis pursuit was not solved: gap .*, residual"):
+    with pytest.raises(RuntimeError, match=r"linear program was not solved: gap .*, residual"):
         basis_pursuit(problem)
 
 

@@ -11,6 +11,7 @@ from wnlib._checks import Array
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar
+from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 
@@ -71,7 +72,7 @@ class Limit:
         shift, _, log_unit = self._shift
         where = self.attainable
         with np.errstate(over="ignore"):
-            return linalg.lstsq(self.problem.A[:, where].T, shift[where])[0] * np.exp(log_unit)
+            return least_squares(self.problem.A[:, where].T, shift[where]) * np.exp(log_unit)
 
     @cached_property
     def kkt(self) -> float:

@@ -36,12 +36,12 @@ from wnlib.trajectories.integration import integrate
 EPS = float(np.finfo(float).eps)
 
 
-def limit(flow: Flow, problem: Problem, start: Polar, tolerance: float = 1e-9) -> Limit:
+def limit(flow: Flow, problem: Problem, start: Polar, tolerance: float | None = None) -> Limit:
     r"""Where a flow ends, by convex optimisation.
 
     Args:
         start: One point, shape (N,), as `Flow.start` makes it.
-        tolerance: The largest relative residual, $\|A w - y\| / \|y\|$.
+        tolerance: The largest relative residual, $\|A w - y\| / \|y\|$: by default the problem's.
 
     Raises:
         ArgumentError: for bad arguments.
@@ -93,7 +93,7 @@ class LimitCurve:
         self._attainable: NDArray[np.bool_] | None = None  # all, unless it was found out otherwise
         self._continuation: Continuation | None = None
 
-    def limit(self, flow: Flow, start: Polar, tolerance: float = 1e-9) -> Limit:
+    def limit(self, flow: Flow, start: Polar, tolerance: float | None = None) -> Limit:
         """The limit of a flow from a start on this curve's direction, shape (N,): see `wnlib.limit`.
 
         Raises:
@@ -103,7 +103,7 @@ class LimitCurve:
         if not isinstance(flow, (GradientFlow, WeightNormFlow)):
             raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
         flow.check_start(start, self.problem.shape[1])
-        tolerance = check.positive("tolerance", tolerance)
+        tolerance = self.problem.tolerance if tolerance is None else check.positive("tolerance", tolerance)
         if flow.depth != self.depth:
             raise ArgumentError(f"flow must have depth {self.depth}, got {flow.depth}")
         if not np.allclose(start.direction, self._start.direction, rtol=1e-9, atol=1e-12):
@@ -166,7 +166,8 @@ class LimitCurve:
         if self._continuation is None:
             problem, log_u = self.problem, self._start.log_direction
             if self._attainable is not None:
-                problem, log_u = Problem(problem.A[:, self._attainable], problem.y), log_u[self._attainable]
+                part = Problem(problem.A[:, self._attainable], problem.y, tolerance=problem.tolerance)
+                problem, log_u = part, log_u[self._attainable]
             self._continuation = Continuation(problem, self.depth, log_u)
         return self._continuation
 

@@ -16,6 +16,7 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import ArgumentError
 from wnlib.flows.polar import Polar
+from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
 
 
@@ -75,7 +76,7 @@ def guarantees(problem: Problem, radius: float, direction: Array, rate: float = 
         raise ArgumentError(f"direction must have a part in ker A, got one of norm {share:.1e}")
     # (A^T A)^+ d with d = w, and with d = A^T y, where it is w. On the rows' basis A has full rank: none to be guessed.
     on_basis = problem.A @ problem.row_basis
-    inverse = problem.row_basis @ linalg.lstsq(on_basis, linalg.lstsq(on_basis.T, problem.moments)[0])[0]
+    inverse = problem.row_basis @ least_squares(on_basis, least_squares(on_basis.T, problem.moments))
     found = []
     for d, a in ((least, inverse), (problem.A.T @ problem.y, least)):
         drive = float(least @ d - radius * linalg.norm(d))

@@ -2,9 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
-from wnlib.errors import CertificateError
+from wnlib.linear.linear_program import linear_program
 from wnlib.problem import Problem
 
 
@@ -27,17 +26,14 @@ def attainable_weights(problem: Problem) -> NDArray[np.bool_]:
         array([False,  True, False])
     """
     problem.require_nonnegative_interpolant()
-    rows, n = problem.row_basis, problem.shape[1]
-    unit = np.abs(problem.moments).max(initial=0.0) or 1.0  # y = 0 has no size
-    program = optimize.linprog(
+    n = problem.shape[1]
+    matrix = np.abs(problem.A).max() or 1.0
+    A, y = problem.A / matrix, problem.y / (np.abs(problem.moments).max(initial=0.0) or 1.0) / matrix
+    found = linear_program(
         np.concatenate([-np.ones(n), np.zeros(n + 1)]),
-        A_eq=np.column_stack([rows.T, rows.T, -problem.moments / unit]),
-        b_eq=np.zeros(rows.shape[1]),
-        bounds=[(0, 1)] * n + [(0, None)] * n + [(1, None)],
-        method="highs",
+        np.column_stack([A, A, -y]),  # the last for s - 1
+        y,
+        upper=np.concatenate([np.ones(n), np.full(n + 1, np.inf)]),
+        tolerance=problem.tolerance,
     )
-    if program.status != 0:
-        raise CertificateError(
-            f"the linear program of the attainable weights did not finish: {program.message} Try other units"
-        )
-    return program.x[:n] > 0.5
+    return found.x[:n] > 0.5

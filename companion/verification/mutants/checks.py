@@ -29,8 +29,8 @@ CHANGES: Changes = {
     },
     "measuring.least_norm": {
         "a tenth more of the least norm": (
-            "linalg.lstsq(problem.A, problem.y)[0]",
-            "1.1 * linalg.lstsq(problem.A, problem.y)[0]",
+            "least_squares(problem.A, problem.y)",
+            "1.1 * least_squares(problem.A, problem.y)",
         ),
     },
     "computed_limit": {

@@ -163,7 +163,7 @@ CHANGES: Changes = {
         "r for its square in the rates": ("flow.angular_rate(r) * r**2", "flow.angular_rate(r) * r"),
     },
     # problems
-    "Problem._row_factors": {"the rows' basis without its first vector": ("Q[:, :rank]", "Q[:, 1:rank]")},
+    "ranks.row_space": {"the rows' basis without its first vector": ("Q[:, :rank]", "Q[:, 1:rank]")},
     "Problem.loss": {
         "twice the loss": (
             "0.5 * np.sum(self.residual(weights) ** 2, axis=-1)",

@@ -1,0 +1,1 @@
+"""What everything rests on: ranks, judged in one place, and linear programs, solved with certificates."""

@@ -1,0 +1,50 @@
+"""The point nearest to feasible, and the certificate that its residual is that none is."""
+
+import numpy as np
+from scipy import linalg, optimize
+
+from wnlib._checks import Array
+from wnlib.linear.program import Program, Units
+from wnlib.linear.ranks import least_squares
+
+EXCLUDED = 1e6  # times the least conceivable mass: what a certificate must exclude
+
+
+def nearest_point(program: Program) -> Array:
+    """The x within the bounds whose residual is least, in units of the columns."""
+    sizes = np.abs(program.A).max(axis=0)
+    units = Units(np.zeros(program.b.size, dtype=np.intc), -np.frexp(np.where(sizes > 0, sizes, 1.0))[1], 0, 0)
+    restated = units.restate(program)
+    if np.isinf(program.upper).all() and not program.free.any():
+        try:
+            x = optimize.nnls(restated.A, restated.b, maxiter=30 * restated.b.size + 30 * restated.cost.size)[0]
+        except RuntimeError:
+            x = np.zeros_like(program.cost)
+    else:
+        bounds = (restated.lower, restated.upper)
+        x = np.clip(optimize.lsq_linear(restated.A, restated.b, bounds, method="bvls", tol=1e-14).x, *bounds)
+    return units.back(x, restated.b)[0]
+
+
+def excluded_by(program: Program, nearest: Array) -> float:
+    r"""The mass below which the residual of the nearest point excludes all feasible x; 0 if that proves too little."""
+    inner = program.free | ((nearest > 0) & (nearest < program.upper))
+    columns, ray = program.A[:, inner], program.b - program.A @ nearest
+    for _ in range(2 if inner.any() else 0):  # what is left of it in their span is rounding, or the solver's fault
+        ray = ray - columns @ least_squares(columns, ray)
+    mass, longest = excluded_mass(program, ray), float(linalg.norm(program.A, axis=0).max()) or 1.0
+    return mass if mass > EXCLUDED * program.size / longest else 0.0
+
+
+def excluded_mass(program: Program, ray: Array) -> float:
+    r"""The mass $\sum |x_j|$, over unbounded x, below which a ray $\varrho$, shape (M,), excludes all feasible x.
+
+    Farkas: a feasible x has $\varrho^\top b = (A^\top\varrho)^\top x$. If $A^\top\varrho \le \delta$, the right side is
+    at most $\delta \sum x_j$, so that the mass is at least $\varrho^\top b/\delta$: infinite for $\delta \le 0$.
+    """
+    pull, bounded = program.A.T @ ray, np.isfinite(program.upper)
+    left = float(ray @ program.b) - float(np.maximum(pull[bounded], 0) @ program.upper[bounded])
+    if left <= 0:
+        return 0.0
+    most = max(0.0, float(np.where(program.free, np.abs(pull), np.where(bounded, 0.0, pull)).max()))
+    return left / most if most else np.inf
