@@ -38,6 +38,7 @@ ROOMS = (  # of wnlib, from the ground up: each may import those of the lines be
 )
 LEVELS = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 MODULE_LINES, FUNCTION_LINES = 250, 60  # a function's docstring has examples and does not count
+HOMES = {"linprog": "wnlib.linear.linear_program", "lstsq": "wnlib.linear.ranks"}
 THEOREMS = "companion.theorems"
 SHOWN = {"THEOREM", "derive", "measure"}  # of a theorem's file
 
@@ -173,6 +174,18 @@ def borrowed(modules: Sources) -> list[str]:
     return found
 
 
+def outside_its_home(modules: Sources) -> list[str]:
+    """Calls of a solver that one module alone may call: all others would judge ranks, or answers, by other rules."""
+    found = []
+    for name, text in modules.items():
+        for node in ast.walk(ast.parse(text)):
+            called = {node.attr} if isinstance(node, ast.Attribute) else set()
+            if isinstance(node, ast.ImportFrom):
+                called = {alias.name for alias in node.names}
+            found += [f"{name} uses {one}" for one in sorted(called & HOMES.keys()) if HOMES[one] != name]
+    return found
+
+
 Rule = Callable[[Sources], list[str]]
 PLACES: dict[Rule, tuple[str, ...]] = {
     foreign: ("wnlib",),
@@ -180,10 +193,13 @@ PLACES: dict[Rule, tuple[str, ...]] = {
     out_of_order: ("wnlib",),
     circular: ("wnlib", "companion", "pipeline", "benchmarks"),
     too_long: ("wnlib",),
+    outside_its_home: ("wnlib", "companion"),
     unnamed: (THEOREMS,),
     borrowed: ("companion.experiments", "companion.plots", "notebooks"),
 }
 BROKEN: list[tuple[Rule, Sources, str]] = [
+    (outside_its_home, {"wnlib.problem": "from scipy.optimize import linprog"}, "wnlib.problem uses linprog"),
+    (outside_its_home, {"wnlib.problem": "x = linalg.lstsq(A, y)[0]"}, "wnlib.problem uses lstsq"),
     (foreign, {"wnlib.flows.flow": "import sympy as sp"}, "wnlib.flows.flow imports sympy"),
     (foreign, {"wnlib.problem": "from flint import arb"}, "wnlib.problem imports flint"),
     (foreign, {"wnlib.rigorous.taylor": "from sympy import Matrix"}, "wnlib.rigorous.taylor imports sympy"),
@@ -233,6 +249,7 @@ SOUND: list[tuple[Rule, Sources]] = [
     (out_of_order, {"wnlib.limits.a": "from wnlib.limits.b import c\nfrom wnlib import _checks"}),
     (circular, {"a.b": "from a.c import d", "a.c": "import a.d", "a.d": ""}),
     (too_long, {"wnlib.problem": "def f():\n" + "    a\n" * 59 + "\n" * 190}),
+    (outside_its_home, {"wnlib.linear.ranks": "x = linalg.lstsq(A, y)", "wnlib.a": "lstsq = linalg.qr(A)"}),
     (unnamed, {f"{THEOREMS}.a": f"from {THEOREMS}.window import f\nTheorem(uses=('window',))"}),
     (borrowed, {"notebooks.a": f"from {THEOREMS} import window as w\nw.derive(w.THEOREM)"}),
 ]

@@ -90,8 +90,8 @@ def _best_of(program: Program, nearest: Array, first: Answer | None, tolerance: 
     if best is None or best.gap > CERTIFIED or best.residual > tolerance:
         quality = "no answer" if best is None else f"gap {best.gap:.3g}, residual {best.residual:.3g}"
         raise CertificateError(
-            f"the linear program was not solved: {quality}, relatively, where {CERTIFIED:.0e} and {tolerance:.1e} "
-            "pass; try other units of rows and columns, or without those that others nearly repeat"
+            f"the linear program was not solved: {quality} (relatively {CERTIFIED:.0e} and {tolerance:.1e} pass); "
+            "try other units of rows and columns, or leave out those that others nearly repeat"
         )
     return best
 
