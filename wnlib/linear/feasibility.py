@@ -4,7 +4,7 @@ import numpy as np
 from scipy import linalg, optimize
 
 from wnlib._checks import Array
-from wnlib.linear.program import Program, Units
+from wnlib.linear.program import Program
 from wnlib.linear.ranks import least_squares
 
 EXCLUDED = 1e6  # times the least conceivable mass: what a certificate must exclude
@@ -13,17 +13,16 @@ EXCLUDED = 1e6  # times the least conceivable mass: what a certificate must excl
 def nearest_point(program: Program) -> Array:
     """The x within the bounds whose residual is least, in units of the columns."""
     sizes = np.abs(program.A).max(axis=0)
-    units = Units(np.zeros(program.b.size, dtype=np.intc), -np.frexp(np.where(sizes > 0, sizes, 1.0))[1], 0, 0)
-    restated = units.restate(program)
+    units = np.where(sizes > 0, np.exp2(-np.frexp(sizes)[1]), 1.0)
     if np.isinf(program.upper).all() and not program.free.any():
         try:
-            x = optimize.nnls(restated.A, restated.b, maxiter=30 * restated.b.size + 30 * restated.cost.size)[0]
+            x = optimize.nnls(program.A * units, program.b, maxiter=30 * sum(program.A.shape))[0]
         except RuntimeError:
             x = np.zeros_like(program.cost)
     else:
-        bounds = (restated.lower, restated.upper)
-        x = np.clip(optimize.lsq_linear(restated.A, restated.b, bounds, method="bvls", tol=1e-14).x, *bounds)
-    return units.back(x, restated.b)[0]
+        bounds = (program.lower / units, program.upper / units)
+        x = np.clip(optimize.lsq_linear(program.A * units, program.b, bounds, method="bvls", tol=1e-14).x, *bounds)
+    return x * units
 
 
 def excluded_by(program: Program, nearest: Array) -> float:

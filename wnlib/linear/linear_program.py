@@ -70,21 +70,21 @@ def linear_program(
             excluded = "any" if np.isinf(mass) else f"any of l1 norm < {np.ldexp(mass, units.primal):.3g}"
             raise InfeasibleError(
                 f"{requirement}, got least-squares residual {residual * given.size:.3g} (relative {residual:.3g}), "
-                f"where {tolerance:.1e} passes, the precision of the data; it excludes {excluded}"
+                f"where {tolerance:.1e} passes, the precision of the data; the residual excludes {excluded}"
             )
-        answer = _best_of(program, nearest, answer, tolerance)
+        if program.cost.any() or residual > tolerance:
+            answer = _best_of(program, nearest if residual <= tolerance else None, answer, tolerance)
+        else:
+            answer = Answer(nearest, np.zeros_like(program.b), 0.0, residual)
     x, dual = units.back(answer.x, answer.dual)
     return replace(answer, x=x, dual=dual)
 
 
-def _best_of(program: Program, nearest: Array, first: Answer | None, tolerance: float) -> Answer:
-    """The first good answer of the ladder, or the best one there is, if it passes."""
-    if program.residual(nearest) > tolerance:
-        best = _best(_ladder(program, None), first)
-    elif not program.cost.any():
-        best = certified(program, nearest, np.zeros_like(program.b))
-    else:  # what the data may be, within the tolerance, and have an interpolant for sure
-        best = _best(_ladder(replace(program, b=program.A @ nearest), nearest), first)
+def _best_of(program: Program, nearest: Array | None, first: Answer | None, tolerance: float) -> Answer:
+    """The first good answer of the ladder, or the best one there is, if it passes; `nearest` if it interpolates."""
+    # What the data may be, within the tolerance, and have an interpolant for sure:
+    exact = program if nearest is None else replace(program, b=program.A @ nearest)
+    best = _best(_ladder(exact, nearest), first)
     if best is not None:
         best = replace(best, residual=program.residual(best.x))
     if best is None or best.gap > CERTIFIED or best.residual > tolerance:
