@@ -5,7 +5,6 @@ The result appears whole or not at all. If a cell fails, ``_build/failed`` keeps
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +14,6 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from companion.running.environment import ENVIRONMENT
 from pipeline.notebooks import read, stable, write
 
 BUILD = Path("_build")
@@ -56,5 +54,4 @@ def execute(name: str) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.update(ENVIRONMENT)
     execute(sys.argv[1])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
+import signal
 import stat
+import subprocess
 import sys
 import tomllib
 from collections import Counter
@@ -50,7 +53,7 @@ def test_only_make_lab_installs_jupyterlab() -> None:
     assert "jupyterlab" in PINS["-lab"]
     assert "jupyterlab" not in PINS[""]
     recipes = re.findall(r"^(\w+):.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert [target for target, recipe in recipes if "bootstrap.py lab" in recipe] == ["lab"]
+    assert [target for target, recipe in recipes if "$(BOOTSTRAP) lab" in recipe] == ["lab"]
 
 
 @pytest.mark.parametrize("lock", LOCKS.values(), ids=["main", "bench", "lab"])
@@ -106,57 +109,172 @@ def test_other_pythons_are_refused(monkeypatch: pytest.MonkeyPatch, version: tup
         bootstrap.main()
 
 
-def test_venv_is_made_again_only_when_its_sources_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    done: list[str] = []
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A checkout in which steps are noted in a file `done`, and not done; that of the lock makes a folder."""
 
-    def install_lock() -> None:
-        done.append("lock")
-        shutil.rmtree(bootstrap.VENV, ignore_errors=True)
-        bootstrap.VENV.mkdir()
+    def note(place: bootstrap.Environment, *arguments: str) -> None:
+        with (tmp_path / "done").open("a") as file:
+            file.write(f"{place.folder.name}:{arguments[-1]} ")
 
-    def install_package() -> None:
-        done.append("package")
-
-    def install_extra(lock: Path) -> None:
-        done.append(lock.name)
-
-    def make(*extras: str) -> list[str]:
-        done.clear()
-        bootstrap.main(extras)
-        return done
+    def create(path: Path, **options: bool) -> None:
+        assert options == {"symlinks": True, "with_pip": True}
+        path.mkdir()
 
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
-    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(bootstrap, "LOCK", tmp_path / "requirements.lock")
-    monkeypatch.setattr(bootstrap, "install_lock", install_lock)
-    monkeypatch.setattr(bootstrap, "install_package", install_package)
-    monkeypatch.setattr(bootstrap, "install_extra", install_extra)
-    for name in ("requirements.lock", "pyproject.toml", "requirements-lab.lock"):
+    monkeypatch.setattr(bootstrap.venv, "create", create)
+    monkeypatch.setattr(bootstrap.Environment, "pip", note)
+    monkeypatch.setattr(bootstrap.Environment, "list_fonts", lambda place: None)
+    for name in ("requirements.lock", "pyproject.toml", "requirements-lab.lock", "requirements-bench.lock"):
         (tmp_path / name).write_text("")
+    return tmp_path
 
-    assert make() == ["lock", "package"]
-    assert make() == []
-    (tmp_path / "pyproject.toml").write_text("changed")
-    assert make() == ["package"]
-    (tmp_path / "requirements.lock").write_text("changed")
-    assert make() == ["lock", "package"]
-    assert make("lab") == ["requirements-lab.lock"]
-    assert make("lab") == make() == []
-    (tmp_path / "requirements-lab.lock").write_text("changed")
-    assert make("lab") == ["requirements-lab.lock"]
+
+def make(folder: Path, *arguments: str) -> list[str]:
+    """What was done."""
+    done = folder / "done"
+    done.write_text("")
+    bootstrap.main(arguments)
+    assert not (folder / ".venv.old").exists()
+    return done.read_text().split()
+
+
+def test_an_environment_is_made_again_only_when_its_sources_change(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    anew = [".venv:requirements.lock", ".venv:."]
+    assert make(folder) == anew
+    assert make(folder) == []
+    (folder / "pyproject.toml").write_text("changed")
+    assert make(folder) == [".venv:."]
+    (folder / "requirements.lock").write_text("changed")
+    assert make(folder) == anew
+    assert make(folder, "lab") == [".venv:requirements-lab.lock"]
+    assert make(folder, "lab") == make(folder) == []
+    (folder / "requirements-lab.lock").write_text("changed")
+    assert make(folder, "lab") == [".venv:requirements-lab.lock"]
+    assert make(folder, "--with", "torch==2") == [".venv:torch==2"]
+    assert make(folder, "--with", "torch==2") == make(folder, "--with", "") == []
+    assert make(folder, "--apart", "bench", "--with", "torch==2") == [
+        ".venv-bench:requirements-bench.lock",
+        ".venv-bench:torch==2",
+    ]
     monkeypatch.setattr(sys, "version", "another Python")
-    assert make() == ["lock", "package"]
-    assert make("lab") == ["requirements-lab.lock"]  # .venv was made again without it
+    assert make(folder) == anew
+    assert make(folder, "lab") == [".venv:requirements-lab.lock"]  # .venv was made again without it
     with pytest.raises(SystemExit, match=r"there is no requirements-cellar\.lock"):
-        make("cellar")
+        make(folder, "cellar")
 
 
-def test_interrupted_step_is_done_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
+def changed(folder: Path) -> Path:
+    """A file of an environment that is made and works, after a change of the lock."""
+    make(folder)
+    (folder / "requirements.lock").write_text("changed")
+    (folder / ".venv" / "works").touch()
+    return folder / ".venv" / "works"
 
-    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
-    monkeypatch.setattr(bootstrap, "install_lock", interrupted)
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, OSError])
+@pytest.mark.parametrize("place", ["create", "pip"])
+def test_the_old_environment_is_back_when_the_new_one_fails(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, error: type[BaseException], place: str
+) -> None:
+    def fail(path: object, *arguments: object, **options: object) -> None:
+        raise error
+
+    works = changed(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(bootstrap.venv if place == "create" else bootstrap.Environment, place, fail)
+        for _ in range(2):
+            with pytest.raises(error):
+                bootstrap.main()
+            assert works.exists()
+            assert not (folder / ".venv.old").exists()
+    assert make(folder) == [".venv:requirements.lock", ".venv:."]
+    assert not works.exists()
+
+
+def test_the_old_environment_is_back_after_a_kill(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    def killed(place: bootstrap.Environment, *arguments: str) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def seen(place: bootstrap.Environment, *arguments: str) -> None:
+        assert (folder / ".venv.old" / "works").exists()
+        raise OSError("seen")
+
+    works = changed(folder)
+    for step in (killed, seen):
+        monkeypatch.setattr(bootstrap.Environment, "pip", step)
+        if step is seen:
+            with pytest.raises(OSError, match="seen"):
+                bootstrap.main()
+        elif (child := os.fork()) == 0:
             bootstrap.main()
+        else:
+            assert os.waitpid(child, 0)[1] == signal.SIGKILL
+            assert not works.exists()
+    assert works.exists()
+
+
+def test_a_kill_at_the_end_leaves_the_new_environment(folder: Path) -> None:
+    works = changed(folder)
+    make(folder)
+    (folder / ".venv.old").mkdir()
+    assert make(folder) == []
+    assert not works.exists()
+
+
+@pytest.mark.parametrize("name", [".venv", ".venv.old"])
+def test_what_is_no_folder_of_its_own_is_refused_and_left_alone(folder: Path, name: str) -> None:
+    (folder / "mine").mkdir()
+    (folder / "mine" / "precious").touch()
+    (folder / name).symlink_to("mine")
+    with pytest.raises(SystemExit, match=rf"{name} must be a folder of its own"):
+        bootstrap.main()
+    assert (folder / "mine" / "precious").exists()
+    (folder / name).unlink()
+    (folder / name).touch()
+    with pytest.raises(SystemExit, match=rf"{name} must be a folder of its own"):
+        bootstrap.main()
+
+
+@pytest.mark.pipeline
+def test_pip_is_brief_and_reads_of_the_users_settings_how_to_reach_a_registry(tmp_path: Path) -> None:
+    for package in ("pipeline", "companion/running"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "companion" / "__init__.py", tmp_path / "companion")
+    (tmp_path / "requirements.lock").write_text(f"nothing==1 --hash=sha256:{64 * '0'}\n")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "works").touch()
+    settings = tmp_path / "pip.conf"
+    settings.write_text("[global]\nno-index = true\nfind-links = /nowhere\n[install]\nuser = true\ndry-run = true\n")
+    variables = {"PIP_CONFIG_FILE": str(settings), "PIP_USER": "1", "PIP_TARGET": str(tmp_path / "target")}
+    command = [sys.executable, "-I", "companion/running/environment.py", "pipeline.bootstrap"]
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    run = subprocess.run(command, cwd=tmp_path, env={**mine, **variables}, capture_output=True, text=True)
+    log = tmp_path / "_build" / "pip.venv.log"
+    assert run.returncode == 1
+    assert run.stdout == "Making .venv from requirements.lock; this takes a minute or two.\n"
+    *errors, last = run.stderr.splitlines()
+    assert errors
+    assert all(line.startswith("ERROR: ") for line in errors)
+    assert last == f"pip could not install requirements.lock: all that it said is in {log}"
+    assert "WARNING: Location '/nowhere' is ignored" in log.read_text()  # from the settings
+    assert "--user" not in log.read_text()
+    assert (tmp_path / ".venv" / "works").exists()
+
+
+def test_all_that_make_starts_goes_through_the_environment() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    lines = re.findall(r"^\t@?(?:PARAMS= )?(.*)", makefile, re.MULTILINE)
+    started = [line for line in lines if not line.startswith(("echo ", "test ", "rm "))]
+    known = ("$(RUN) ", "$(BOOTSTRAP)", "$(COMPILE) ", "$(PYTHON) $(HERE) ", ".venv-bench/bin/python $(HERE) ")
+    assert len(started) > 20
+    assert [line for line in started if not line.startswith(known)] == []
+    for name in ("RUN", "BOOTSTRAP", "COMPILE"):
+        [command] = re.findall(rf"^{name} = (.*)", makefile, re.MULTILINE)
+        assert command.startswith(("$(RUN) ", "$(PYTHON) $(HERE) ", "$(BIN)/python $(HERE)"))
+    rules = [line for name in ("Snakefile", "pipeline/tables.smk") for line in (ROOT / name).read_text().splitlines()]
+    shells = [rules[k + 1].strip() for k, line in enumerate(rules) if line.strip() == "shell:"]
+    assert len(shells) == 10
+    assert all(shell.startswith('"{RUN} ') for shell in shells)
