@@ -95,6 +95,7 @@ rule ledger:
     input:
         expand("_build/ledger/{theorem}.json", theorem=THEOREMS),
         "companion/ledger.py",
+        "companion/verification/verification.py",
     output:
         "_build/ledger.json",
     message:

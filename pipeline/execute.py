@@ -29,6 +29,7 @@ def run(name: str, running: Path) -> None:
             progress_bar=False,
             # kernels that start at the same time compete for TCP ports
             config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
+            shutdown_kernel="immediate",  # one that is asked to end tells of what it was at, after ctrl-C too
             coalesce_streams=True,  # how a stream is cut into messages depends on timing
         )
 

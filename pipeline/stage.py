@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from companion.running import structured
+from pipeline.intact import seal
 
 BUILD = Path("_build")
 STAGE = BUILD / "stage"
@@ -70,6 +71,7 @@ def publish(site: Path) -> None:
     if present.exists():
         present.rename(previous)
     site.rename(present)
+    seal(present)
     shutil.rmtree(previous, ignore_errors=True)
 
 

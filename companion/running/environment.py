@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
-SPECIAL = "[]*?:"  # in names of files: patterns to Sphinx, the end of a name in PYTHONPATH
+SPECIAL = "[*?:"  # in names of files: patterns to Sphinx, the end of a name in PYTHONPATH
 
 KEPT = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|TERM|CI|(DY)?LD_LIBRARY_PATH|PARAMS|KEEP|ENGINE|SITE"
