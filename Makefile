@@ -8,6 +8,7 @@ SNAKEMAKE_FLAGS ?=
 LOCK_FLAGS ?=
 LAB_FLAGS ?=
 WORKERS ?= 2
+KEEP ?=
 PORT ?= 8000
 ONLY ?=
 SPEC ?=
@@ -20,7 +21,7 @@ BOOTSTRAP = $(PYTHON) $(HERE) pipeline.bootstrap
 COMPILE = $(RUN) uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 \
     --fork-strategy fewest --generate-hashes --custom-compile-command "make lock" $(LOCK_FLAGS)
 
-export PARAMS
+export PARAMS KEEP
 
 .PHONY: help book lab ledger test outputs records sweep torch bench serve lock schemas clean .venv
 

@@ -2,7 +2,7 @@
 
 An extra's lock, ``requirements-EXTRA.lock``, comes on top; with ``--apart NAME``, that of ``NAME`` is all that
 ``.venv-NAME`` has. Each step leaves a fingerprint of what it was made from, and is redone only when that changes. A
-folder that is replaced stands aside as ``.venv.old`` until the new one is there, and comes back if that fails.
+folder that is replaced stands aside as ``.venv.aside`` until the new one is there, and comes back if that fails.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class Environment:
 
     def __init__(self, name: str) -> None:
         self.folder = ROOT / name
-        self.old = ROOT / f"{name}.old"
+        self.aside = ROOT / f"{name}.aside"
         self.log = ROOT / "_build" / f"pip{name}.log"
-        for path in (self.folder, self.old):
+        for path in (self.folder, self.aside):
             if path.is_symlink() or (path.exists() and not path.is_dir()):
                 sys.exit(f"{path} must be a folder of its own, for it is emptied: remove or rename the link or file")
 
@@ -93,16 +93,16 @@ class Environment:
 
     def settle(self, lock: str) -> None:
         """Have back what stands aside, unless the folder has been made to its end."""
-        if self.old.exists() and not self.mark(lock).exists():
+        if self.aside.exists() and not self.mark(lock).exists():
             shutil.rmtree(self.folder, ignore_errors=True)
-            self.old.rename(self.folder)
-        shutil.rmtree(self.old, ignore_errors=True)
+            self.aside.rename(self.folder)
+        shutil.rmtree(self.aside, ignore_errors=True)
 
     def make(self, lock: str) -> None:
         """Make the folder anew, with the packages of a lock."""
         print(f"Making {self.folder.name} from {lock}; this takes a minute or two.", flush=True)
         if self.folder.exists():
-            self.folder.rename(self.old)
+            self.folder.rename(self.aside)
         try:
             venv.create(self.folder, symlinks=True, with_pip=True)
             self.install(lock)
@@ -130,6 +130,8 @@ class Environment:
                     found += line.startswith("Collecting")
                     if line.startswith("Collecting") and found % 50 == 0:
                         print(f"  {found} packages found", flush=True)
+                    elif line.startswith("Installing collected"):
+                        print("  installing", flush=True)
                     elif line.startswith("ERROR: "):
                         errors.append(line)
             except BaseException:
@@ -146,21 +148,18 @@ class Environment:
 
     def settings(self) -> dict[str, str]:
         """The variables of pip. The user's settings may tell it how to reach a registry, and nothing else."""
-        said = subprocess.run(
-            [self.python, "-m", "pip", "config", "list"], env=environment(), capture_output=True, text=True
-        ).stdout
+        command = [self.python, "-m", "pip", "config", "list"]
+        said = subprocess.run(command, env=environment(), capture_output=True, text=True).stdout
         found = {}
         for name, _, value in (line.partition("=") for line in said.splitlines()):
             section, _, key = name.rpartition(".")
             variable = f"PIP_{key.upper().replace('-', '_')}"
             if section in ("global", "install") and KEPT.fullmatch(variable):
                 found[variable] = ast.literal_eval(value)
-        return {
-            **found,
-            **environment(str(self.folder)),
-            "PIP_CONFIG_FILE": os.devnull,
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        }
+        own = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        variables = {**found, **environment(str(self.folder)), **own}
+        del variables["XDG_CACHE_HOME"]  # what has been downloaded is not only for this folder
+        return variables
 
 
 def package(place: Environment) -> None:
