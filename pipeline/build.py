@@ -39,9 +39,9 @@ def main() -> None:
         prepare(os.environ.get("PARAMS", ""))
     except (NotebookError, ParameterError) as error:
         raise SystemExit(str(error)) from None
-    intact.check()
+    removed = intact.check()
     shutil.rmtree(BUILD / "running", ignore_errors=True)
-    engine.become(sys.argv[1:], quiet=["host", "reason", "progress"])
+    engine.become(sys.argv[1:], quiet=["host", "reason", "progress"], missed=removed)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,9 @@ def hold() -> None:
     os.set_inheritable(lock, True)
 
 
-def become(arguments: Sequence[str], quiet: Sequence[str]) -> NoReturn:
-    """Go on as Snakemake, which is `quiet` about these things."""
+def become(arguments: Sequence[str], quiet: Sequence[str], missed: Sequence[Path] = ()) -> NoReturn:
+    """Go on as Snakemake, which is `quiet` about these things, and makes what is `missed` though nothing needs it."""
     # before other flags: an option that takes several values would take the targets as well
+    several = ["--quiet", *quiet, *(["--forcerun", *map(str, missed)] if missed else [])]
     engine = f"{node()}:{os.getpid()}"  # the process stays the same
-    environment.become("snakemake", "--quiet", *quiet, *FLAGS, *arguments, ENGINE=engine)
+    environment.become("snakemake", *several, *FLAGS, *arguments, ENGINE=engine)

@@ -15,7 +15,7 @@ from companion.running import files
 
 BUILD = Path("_build")
 SEALS = BUILD / "seals"
-SITE = BUILD / "html"
+SITE, MARK = BUILD / "html", BUILD / "html" / ".nojekyll"  # without the mark, the site is built in any case
 
 
 def seal(folder: Path) -> None:
@@ -24,22 +24,26 @@ def seal(folder: Path) -> None:
     files.write(SEALS / f"{folder.name}.json", json.dumps(dict(sorted(digests.items())), indent=1) + "\n")
 
 
-def check() -> None:
-    """Remove what is not as it was built; of the site, which stays until there is a new one, only the mark."""
+def check() -> list[Path]:
+    """Remove what is not as it was built, and name it; of the site, which stays until there is a new one, the mark."""
+    removed = []
     for path in sorted([*BUILD.glob("executed/*.ipynb"), *BUILD.glob("ledger/*.json"), *BUILD.glob("ledger.json")]):
         if error := _unreadable(path):
             print(f"{path} cannot be read, so that it is made again: {error}", flush=True)
             path.unlink()
+            removed.append(path)
     for path in sorted(SEALS.glob("*.json")):
         folder = BUILD / path.stem
         digests = {} if _unreadable(path) else json.loads(path.read_bytes())
         changed = [folder / name for name, digest in digests.items() if _digest(folder / name) != digest]
-        if folder.exists() and changed:
+        if changed and (MARK if folder == SITE else folder).exists():
             print(f"{changed[0]} is not as it was built, so that {folder} is built again", flush=True)
             if folder == SITE:
-                (folder / ".nojekyll").unlink(missing_ok=True)
+                MARK.unlink()
             else:
                 shutil.rmtree(folder)
+                removed.append(folder)
+    return removed
 
 
 def _unreadable(path: Path) -> str:
