@@ -1,4 +1,5 @@
-# Everything runs in .venv, which is made from requirements.lock on first use.
+# Everything runs in .venv, which is made from requirements.lock on first use, and in an environment of its own
+# making, which the user's settings do not reach: companion/running/environment.py.
 # Only Python 3.11, 3.12 or 3.13, git and make are needed.
 
 PYTHON ?= python3
@@ -7,17 +8,20 @@ SNAKEMAKE_FLAGS ?=
 LOCK_FLAGS ?=
 LAB_FLAGS ?=
 WORKERS ?= 2
+KEEP ?=
 PORT ?= 8000
 ONLY ?=
 SPEC ?=
 THREADS ?= 2
 TORCH ?= torch==2.13.0
 BIN = .venv/bin
-RUN = $(BIN)/python -m companion.running.environment
-COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 \
+HERE = -I companion/running/environment.py
+RUN = $(BIN)/python $(HERE)
+BOOTSTRAP = $(PYTHON) $(HERE) pipeline.bootstrap
+COMPILE = $(RUN) uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 \
     --fork-strategy fewest --generate-hashes --custom-compile-command "make lock" $(LOCK_FLAGS)
 
-export PARAMS
+export PARAMS KEEP
 
 .PHONY: help book lab ledger test outputs records sweep torch bench serve lock schemas clean .venv
 
@@ -39,43 +43,45 @@ help:
 	@echo "make clean     remove everything built, except .venv and .venv-bench"
 
 book: .venv
-	@$(BIN)/python -m pipeline.build $(SNAKEMAKE_FLAGS)
+	@$(RUN) pipeline.build $(SNAKEMAKE_FLAGS)
 
 lab:
-	@$(PYTHON) pipeline/bootstrap.py lab
+	@$(BOOTSTRAP) lab
 	@$(RUN) pipeline.lab $(LAB_FLAGS)
 
 ledger: .venv
-	@PARAMS= $(BIN)/python -m pipeline.build ledger --forcerun ledger $(SNAKEMAKE_FLAGS)
+	@PARAMS= $(RUN) pipeline.build ledger --forcerun ledger $(SNAKEMAKE_FLAGS)
 
 test: .venv
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
 	@$(RUN) pytest -n $(WORKERS)
-	@PARAMS= $(BIN)/python -m pipeline.build executed
+	@PARAMS= $(RUN) pipeline.build executed
 	@$(RUN) pytest -p pipeline.replay --nbval --nbval-current-env notebooks
 
 outputs: .venv
-	@PARAMS= $(BIN)/python -m pipeline.build executed
-	@$(BIN)/python -m pipeline.outputs
+	@PARAMS= $(RUN) pipeline.build executed
+	@$(RUN) pipeline.outputs
 
 records: .venv
-	@$(BIN)/python -m pipeline.tables $(ONLY) --cores $(WORKERS) $(SNAKEMAKE_FLAGS)
+	@$(RUN) pipeline.tables $(ONLY) --cores $(WORKERS) $(SNAKEMAKE_FLAGS)
 
 sweep: .venv
 	@test -n "$(SPEC)" || { echo "Which one? For example: make sweep SPEC=sweeps/window.toml"; exit 1; }
-	@$(BIN)/python -m pipeline.tables $(SPEC) --cores $(WORKERS) $(SNAKEMAKE_FLAGS)
+	@$(RUN) pipeline.tables $(SPEC) --cores $(WORKERS) $(SNAKEMAKE_FLAGS)
 
-torch: .venv
-	@$(BIN)/python -m pip install --quiet --no-input $(TORCH)
+torch:
+	@$(BOOTSTRAP) --with "$(TORCH)"
 
-bench: .venv-bench/installed
-	@.venv-bench/bin/python -m benchmarks --threads $(THREADS) $(ONLY)
+# The pinned PyTorch is fetched as the registry has it; with TORCH= the benchmarks go without it, and say so.
+bench:
+	@$(BOOTSTRAP) --apart bench
+	@$(BOOTSTRAP) --apart bench --with "$(TORCH)" || echo "$(TORCH) was not installed: its contenders are left out"
+	@.venv-bench/bin/python $(HERE) benchmarks --threads $(THREADS) $(ONLY)
 
-serve: .venv
-	@test -f _build/html/index.html || { echo "There is no site yet: make book builds it."; exit 1; }
-	@$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)
+serve:
+	@$(PYTHON) $(HERE) pipeline.serve $(PORT)
 
 lock: .venv
 	@$(COMPILE) --output-file requirements.lock --extra book --extra test
@@ -83,18 +89,10 @@ lock: .venv
 	@$(COMPILE) --output-file requirements-lab.lock --extra lab --constraint requirements.lock
 
 schemas: .venv
-	@$(BIN)/python -m pipeline.schemas
+	@$(RUN) pipeline.schemas
 
 clean:
 	rm -rf _build .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv:
-	@$(PYTHON) pipeline/bootstrap.py
-
-# The pinned PyTorch is fetched as the registry has it; with TORCH= the benchmarks go without it, and say so.
-.venv-bench/installed: requirements-bench.lock
-	@echo "Making .venv-bench from requirements-bench.lock; this takes some minutes."
-	@$(PYTHON) -m venv --clear .venv-bench
-	@.venv-bench/bin/python -m pip install --quiet --require-hashes --requirement requirements-bench.lock
-	@$(if $(TORCH),.venv-bench/bin/python -m pip install --quiet $(TORCH) || echo "$(TORCH) was not installed: its contenders are left out")
-	@touch $@
+	@$(BOOTSTRAP)

@@ -5,11 +5,14 @@
 
 import platform
 import re
+import shlex
 import sys
 from pathlib import Path
 
 from companion.running import fingerprint
 from pipeline import dependencies
+
+RUN = f"{shlex.quote(sys.executable)} -I companion/running/environment.py"
 
 CONTENTS = re.findall(r"\b(notebooks|gallery|api)/(\w+)", Path("_toc.yml").read_text(encoding="utf-8"))
 CHAPTERS = [name for folder, name in CONTENTS if folder == "notebooks"]
@@ -49,7 +52,7 @@ rule site:
     message:
         "site: building _build/html"
     shell:
-        "{sys.executable:q} -m pipeline.stage {CHAPTERS:q}"
+        "{RUN} pipeline.stage {CHAPTERS:q}"
 
 
 rule executed:
@@ -71,7 +74,7 @@ rule execute:
         code=code_of_chapter,
         python=platform.python_version(),  # another Python may round otherwise
     shell:
-        "{sys.executable:q} -m pipeline.execute {wildcards.chapter:q}"
+        "{RUN} pipeline.execute {wildcards.chapter:q}"
 
 
 rule verify:
@@ -85,19 +88,20 @@ rule verify:
         code=code_of_theorem,
         python=platform.python_version(),
     shell:
-        "{sys.executable:q} -m companion.running.environment companion.ledger {wildcards.theorem:q} --alone > /dev/null"
+        "{RUN} companion.ledger {wildcards.theorem:q} --alone > /dev/null"
 
 
 rule ledger:
     input:
         expand("_build/ledger/{theorem}.json", theorem=THEOREMS),
         "companion/ledger.py",
+        "companion/verification/verification.py",
     output:
         "_build/ledger.json",
     message:
         "ledger: what is verified"
     shell:
-        "{sys.executable:q} -m companion.running.environment companion.ledger --reuse"
+        "{RUN} companion.ledger --reuse"
 
 
 rule pages:
@@ -111,7 +115,7 @@ rule pages:
     message:
         "theorems: writing their pages"
     shell:
-        "{sys.executable:q} -m companion.running.environment pipeline.pages.theorems {CHAPTERS:q}"
+        "{RUN} pipeline.pages.theorems {CHAPTERS:q}"
 
 
 rule gallery:
@@ -124,7 +128,7 @@ rule gallery:
     message:
         "gallery: gathering the figures"
     shell:
-        "{sys.executable:q} -m pipeline.pages.gallery {CHAPTERS:q}"
+        "{RUN} pipeline.pages.gallery {CHAPTERS:q}"
 
 
 rule api:
@@ -138,7 +142,7 @@ rule api:
     message:
         "api: writing the reference of the package"
     shell:
-        "{sys.executable:q} -m pipeline.pages.api {ROOMS:q}"
+        "{RUN} pipeline.pages.api {ROOMS:q}"
 
 
 rule benchmarks:
@@ -155,4 +159,4 @@ rule benchmarks:
     message:
         "benchmarks: writing their page"
     shell:
-        "{sys.executable:q} -m companion.running.environment pipeline.pages.benchmarks"
+        "{RUN} pipeline.pages.benchmarks"

@@ -184,7 +184,7 @@ def main(given: list[str] | None = None) -> int:
     found = run(options)
     if options.alone:
         return 0
-    book, path = ledger(found), options.folder.with_suffix(".json")
+    book, path = ledger(found), options.folder.with_name(f"{options.folder.name}.json")
     if options.whole:
         write(path, text(book))
     for theorem in book.theorems:

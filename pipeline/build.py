@@ -9,9 +9,9 @@ import os
 import shutil
 import sys
 
-from pipeline import engine
+from pipeline import engine, intact
 from pipeline.engine import BUILD
-from pipeline.notebooks import Notebook, chapters, cleared, write
+from pipeline.notebooks import Notebook, NotebookError, chapters, cleared, write
 from pipeline.parameters import ParameterError, applied, cell_of, declared
 
 
@@ -37,10 +37,11 @@ def main() -> None:
     engine.hold()
     try:
         prepare(os.environ.get("PARAMS", ""))
-    except ParameterError as error:
+    except (NotebookError, ParameterError) as error:
         raise SystemExit(str(error)) from None
+    removed = intact.check()
     shutil.rmtree(BUILD / "running", ignore_errors=True)
-    engine.become(sys.argv[1:], quiet=["host", "reason", "progress"])
+    engine.become(sys.argv[1:], quiet=["host", "reason", "progress"], missed=removed)
 
 
 if __name__ == "__main__":

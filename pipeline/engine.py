@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from platform import node
 from typing import NoReturn
+
+from companion.running import environment
 
 BUILD = Path("_build")
 FLAGS = ["--nolock", "--rerun-incomplete", "--keep-going", "--show-failed-logs", "--cores", "all"]
@@ -25,7 +27,9 @@ def hold() -> None:
     os.set_inheritable(lock, True)
 
 
-def become(arguments: Sequence[str], quiet: Sequence[str]) -> NoReturn:
-    """Go on as Snakemake, which is `quiet` about these things."""
+def become(arguments: Sequence[str], quiet: Sequence[str], missed: Sequence[Path] = ()) -> NoReturn:
+    """Go on as Snakemake, which is `quiet` about these things, and makes what is `missed` though nothing needs it."""
     # before other flags: an option that takes several values would take the targets as well
-    os.execv(sys.executable, [sys.executable, "-m", "snakemake", "--quiet", *quiet, *FLAGS, *arguments])
+    several = ["--quiet", *quiet, *(["--forcerun", *map(str, missed)] if missed else [])]
+    engine = f"{node()}:{os.getpid()}"  # the process stays the same
+    environment.become("snakemake", *several, *FLAGS, *arguments, ENGINE=engine)

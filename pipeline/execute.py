@@ -5,7 +5,6 @@ The result appears whole or not at all. If a cell fails, ``_build/failed`` keeps
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +14,6 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from companion.running.environment import ENVIRONMENT
 from pipeline.notebooks import read, stable, write
 
 BUILD = Path("_build")
@@ -31,6 +29,7 @@ def run(name: str, running: Path) -> None:
             progress_bar=False,
             # kernels that start at the same time compete for TCP ports
             config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
+            shutdown_kernel="immediate",  # one that is asked to end tells of what it was at, after ctrl-C too
             coalesce_streams=True,  # how a stream is cut into messages depends on timing
         )
 
@@ -56,5 +55,4 @@ def execute(name: str) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.update(ENVIRONMENT)
     execute(sys.argv[1])

@@ -9,9 +9,10 @@ import os
 import sys
 from pathlib import Path
 
+from companion.running import environment
 from pipeline.build import prepared
 from pipeline.engine import BUILD
-from pipeline.notebooks import cleared, read, text_of, write
+from pipeline.notebooks import NotebookError, cleared, read, text_of, write
 from pipeline.parameters import ParameterError
 
 LAB = BUILD / "lab"
@@ -47,11 +48,11 @@ def _code(path: Path) -> str | None:
 def main() -> None:
     try:
         edited = copy_chapters(os.environ.get("PARAMS", ""))
-    except ParameterError as error:
+    except (NotebookError, ParameterError) as error:
         raise SystemExit(str(error)) from None
     for path in edited:
         print(f"{path} has been edited and stays as it is: delete it to start from the chapter again", flush=True)
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *OPTIONS, *sys.argv[1:], str(LAB / "index.ipynb")])
+    environment.become("jupyterlab", *OPTIONS, *sys.argv[1:], str(LAB / "index.ipynb"))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,16 @@ from companion.running import files
 Notebook = dict[str, Any]
 
 
+class NotebookError(ValueError):
+    """A file is no notebook; the message names it and says why."""
+
+
 def read(path: Path) -> Notebook:
-    notebook: Notebook = nbformat.read(path, as_version=4)
+    """The notebook of a file. Raises NotebookError where that holds none."""
+    try:
+        notebook: Notebook = nbformat.read(path, as_version=4)
+    except (ValueError, nbformat.ValidationError) as error:
+        raise NotebookError(f"{path} cannot be read as a notebook: {str(error).partition(chr(10))[0]}") from None
     return notebook
 
 
@@ -66,7 +74,7 @@ def write(path: Path, notebook: Notebook) -> bool:
 
 def write_text(path: Path, text: str) -> bool:
     """Write ``text`` to ``path`` at once, only where that changes the file; whether it did."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    if path.exists() and path.read_bytes() == text.encode():
         return False
     files.write(path, text)
     return True

@@ -6,7 +6,6 @@ is, and the site takes its place only when it is complete.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from companion.running import structured
-from companion.running.environment import ENVIRONMENT
+from pipeline.intact import seal
 
 BUILD = Path("_build")
 STAGE = BUILD / "stage"
@@ -58,7 +57,7 @@ def build() -> Path:
     program = Path(sysconfig.get_path("scripts"), "jupyter-book")
     command = [str(program), "build", str(STAGE), "-W", "--keep-going", "-q"]
     # warnings and errors come on the other stream
-    if subprocess.run(command, stdout=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT}).returncode:
+    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
         raise SystemExit("the site was not built: see the warnings above")
     return STAGE / "_build" / "html"
 
@@ -72,6 +71,7 @@ def publish(site: Path) -> None:
     if present.exists():
         present.rename(previous)
     site.rename(present)
+    seal(present)
     shutil.rmtree(previous, ignore_errors=True)
 
 

@@ -1,7 +1,9 @@
 """Tables that tasks fill: jobs of some tasks each, then all rows in one file. `python -m pipeline.tables` starts it."""
 
+import shlex
 import sys
 
+RUN = f"{shlex.quote(sys.executable)} -I companion/running/environment.py"
 TABLES = config["tables"]  # by the folder of their parts
 
 
@@ -16,7 +18,7 @@ rule gather:
     params:
         table=lambda wildcards: TABLES[wildcards.parts]["name"],
     shell:
-        "{sys.executable:q} -m companion.running.environment companion.tables {params.table:q}"
+        "{RUN} companion.tables {params.table:q}"
 
 
 rule job:
@@ -28,4 +30,4 @@ rule job:
         table=lambda wildcards: TABLES[wildcards.parts]["name"],
         jobs=lambda wildcards: TABLES[wildcards.parts]["jobs"],
     shell:
-        "{sys.executable:q} -m companion.running.environment companion.tables {params.table:q} --job {wildcards.job}"
+        "{RUN} companion.tables {params.table:q} --job {wildcards.job}"

@@ -69,7 +69,12 @@ class Record(Table):
         """The columns of the table, each of shape (rows,): of numbers where all entries are. Raises TableError."""
         if not self.path.exists():
             raise TableError(f"there is no record {self.name}: make records ONLY={self.name} computes it")
-        return columns(self.path.read_text(encoding="utf-8"))
+        try:
+            return columns(self.path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise TableError(
+                f"{self.path} cannot be read: {error}: make records ONLY={self.name} computes it"
+            ) from None
 
     def recomputed(self, number: int) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
         """The rows of one task, as stored and as computed now."""

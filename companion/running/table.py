@@ -93,6 +93,9 @@ class Table(ABC):
     def _part(self, number: int) -> str:
         """The rows of a task as text, computed unless they are there."""
         path = self.parts / f"{number}.csv"
+        if path.exists() and not path.read_bytes().endswith(b"\n"):
+            print(f"{path} is cut off, so that task {number} is computed again", flush=True)
+            path.unlink()
         if not path.exists():
             write(path, formatted(self.rows(number), self.digits))
         return path.read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ import wnlib.rigorous
 from companion.running.fingerprint import sources
 from companion.theorems import names, theorem
 from companion.verification.theorem import Theorem
+from pipeline.intact import seal
 from pipeline.notebooks import write_text
 from pipeline.pages.markdown import line, listed, table
 
@@ -140,6 +141,7 @@ def main(rooms: Sequence[str]) -> None:
     write_text(PAGES / "index.md", index(found, rooms))
     for room in rooms:
         write_text(PAGES / f"{room}.md", page(room, found))
+    seal(PAGES)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 from companion.plots.style import styled
 from companion.running.report import NAMES, REPORT, AnyReport
 from companion.running.structured import FileError, read
+from pipeline.intact import seal
 from pipeline.notebooks import write_text
 from pipeline.pages.aims import aims
 from pipeline.pages.comparisons import Figures, section
@@ -64,6 +65,7 @@ def main() -> None:
             drawn.savefig(buffer, format="svg", metadata={"Date": None})
         plt.close(drawn)
         write_text(PAGE / f"{name}.svg", buffer.getvalue())
+    seal(PAGE)
 
 
 if __name__ == "__main__":

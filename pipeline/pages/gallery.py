@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.intact import seal
 from pipeline.notebooks import Notebook, read, write_text
 from pipeline.pages.markdown import directive, line
 
@@ -64,6 +65,7 @@ def main(names: Sequence[str]) -> None:
     write_text(PAGE / "index.md", page(found))
     for picture in found:
         write_text(PAGE / f"{picture.name}.svg", picture.svg)
+    seal(PAGE)
 
 
 if __name__ == "__main__":

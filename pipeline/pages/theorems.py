@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from companion.running import structured
 from companion.theorems import theorem
+from pipeline.intact import seal
 from pipeline.notebooks import Notebook, outputs, read, write_text
 from pipeline.pages.abstract import told
 from pipeline.pages.overview import assumptions, claims, counts, index
@@ -61,6 +62,7 @@ def main(chapters: Sequence[str]) -> None:
     write_text(PAGES / "claims.md", claims(found, told(notebooks)))
     for write_page in (index, assumptions, counts):
         write_text(PAGES / f"{write_page.__name__}.md", write_page(found))
+    seal(PAGES)
 
 
 if __name__ == "__main__":

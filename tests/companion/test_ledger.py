@@ -305,6 +305,10 @@ class TestCommand:
         assert ("stale" in said) == (f"only {given[-1]} of 6 cases were measured" in said) == ("7" not in given)
         assert {path: path.read_bytes() for path in (BOOK, FOUND)} == before
 
+    def test_a_folder_may_have_any_name(self) -> None:
+        assert ledger.main(["--folder", "r.v2"]) == 0
+        assert sorted(path.name for path in Path().iterdir()) == ["r.v2", "r.v2.json"]
+
     def test_a_run_that_stops_early_writes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(magnification, "THEOREM", with_measure(partial(magnification.measure, exponent=0.6)))
         assert ledger.main(["--first-failure"]) == 1

@@ -52,6 +52,24 @@ def test_a_record_has_six_digits_and_names_the_task_of_each_row(folder: Path) ->
     assert found["word"].tolist() == ["a", "a", "b,c", "b,c", "# d\n", "# d\n"]
 
 
+@pytest.mark.parametrize("left", ["", "# made", "task,value\n0,1\n1"])
+def test_a_record_that_is_cut_off_is_named(folder: Path, left: str) -> None:
+    RECORD.gather()
+    RECORD.path.write_text(left)
+    with pytest.raises(TableError, match=r"nowhere\.csv cannot be read: .*: make records ONLY=nowhere computes it"):
+        RECORD.load()
+
+
+@pytest.mark.parametrize("left", ["", "task,value,k,word\n1,0.3"])
+def test_a_part_that_is_cut_off_is_computed_again(folder: Path, left: str, capsys: pytest.CaptureFixture[str]) -> None:
+    RECORD.gather()
+    whole, part = RECORD.path.read_text(), RECORD.parts / "1.csv"
+    part.write_text(left)
+    assert RECORD.gather()
+    assert RECORD.path.read_text() == whole
+    assert f"{part} is cut off, so that task 1 is computed again" in capsys.readouterr().out
+
+
 def test_without_a_format_floats_have_all_digits() -> None:
     values = [1 / 3, float(np.float64(1e-5)), 5e-324, -np.inf]
     assert columns(formatted({"value": value} for value in values))["value"].tolist() == values

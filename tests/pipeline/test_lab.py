@@ -18,6 +18,7 @@ from urllib.request import Request, urlopen
 import nbformat
 import pytest
 
+from companion.running.environment import FIXED
 from pipeline import lab
 from pipeline.parameters import ParameterError
 
@@ -133,10 +134,10 @@ class Server:
         if find_spec("jupyterlab") is None:
             reason = "no JupyterLab in this environment: make lab installs it"
             (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
-        self.runtime, self.said = book / "runtime", ""
-        folders = {f"JUPYTER_{kind}_DIR": str(book / kind.lower()) for kind in ("RUNTIME", "CONFIG", "DATA")}
-        environment = {**os.environ, **folders, "PARAMS": settings, "PYTHONPATH": str(ROOT), "JUPYTER_TOKEN": "secret"}
-        command = [sys.executable, "-m", "companion.running.environment", "pipeline.lab", "--no-browser"]
+        self.runtime, self.said = Path(FIXED["JUPYTER_RUNTIME_DIR"]), ""
+        command = [sys.executable, "-I", str(ROOT / "companion" / "running" / "environment.py"), "pipeline.lab"]
+        command += ["--no-browser", "--IdentityProvider.token=secret"]
+        environment = {**os.environ, "PARAMS": settings}
         self.process = subprocess.Popen(command, cwd=book, env=environment, stdout=subprocess.PIPE, text=True)
 
     def started(self) -> str:

@@ -1,10 +1,9 @@
-"""The lock, the environments made from it, and when .venv is made again."""
+"""The locks, the environments made from them, and that all is started in one."""
 
 from __future__ import annotations
 
 import ast
 import re
-import shutil
 import stat
 import sys
 import tomllib
@@ -15,8 +14,6 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
-
-from pipeline import bootstrap
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -50,7 +47,7 @@ def test_only_make_lab_installs_jupyterlab() -> None:
     assert "jupyterlab" in PINS["-lab"]
     assert "jupyterlab" not in PINS[""]
     recipes = re.findall(r"^(\w+):.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert [target for target, recipe in recipes if "bootstrap.py lab" in recipe] == ["lab"]
+    assert [target for target, recipe in recipes if "$(BOOTSTRAP) lab" in recipe] == ["lab"]
 
 
 @pytest.mark.parametrize("lock", LOCKS.values(), ids=["main", "bench", "lab"])
@@ -99,64 +96,17 @@ def test_a_room_imports_what_its_extras_bring(room: str) -> None:
     assert {library for library in needed - ours if not brought & {*known.get(library, [library])}} == set()
 
 
-@pytest.mark.parametrize("version", [(3, 10, 13), (3, 14, 0), (2, 7, 18)])
-def test_other_pythons_are_refused(monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int]) -> None:
-    monkeypatch.setattr(sys, "version_info", version)
-    with pytest.raises(SystemExit, match=r"Python 3.11, 3.12 or 3.13 is needed.*\n.*PYTHON=python3.12"):
-        bootstrap.main()
-
-
-def test_venv_is_made_again_only_when_its_sources_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    done: list[str] = []
-
-    def install_lock() -> None:
-        done.append("lock")
-        shutil.rmtree(bootstrap.VENV, ignore_errors=True)
-        bootstrap.VENV.mkdir()
-
-    def install_package() -> None:
-        done.append("package")
-
-    def install_extra(lock: Path) -> None:
-        done.append(lock.name)
-
-    def make(*extras: str) -> list[str]:
-        done.clear()
-        bootstrap.main(extras)
-        return done
-
-    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
-    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(bootstrap, "LOCK", tmp_path / "requirements.lock")
-    monkeypatch.setattr(bootstrap, "install_lock", install_lock)
-    monkeypatch.setattr(bootstrap, "install_package", install_package)
-    monkeypatch.setattr(bootstrap, "install_extra", install_extra)
-    for name in ("requirements.lock", "pyproject.toml", "requirements-lab.lock"):
-        (tmp_path / name).write_text("")
-
-    assert make() == ["lock", "package"]
-    assert make() == []
-    (tmp_path / "pyproject.toml").write_text("changed")
-    assert make() == ["package"]
-    (tmp_path / "requirements.lock").write_text("changed")
-    assert make() == ["lock", "package"]
-    assert make("lab") == ["requirements-lab.lock"]
-    assert make("lab") == make() == []
-    (tmp_path / "requirements-lab.lock").write_text("changed")
-    assert make("lab") == ["requirements-lab.lock"]
-    monkeypatch.setattr(sys, "version", "another Python")
-    assert make() == ["lock", "package"]
-    assert make("lab") == ["requirements-lab.lock"]  # .venv was made again without it
-    with pytest.raises(SystemExit, match=r"there is no requirements-cellar\.lock"):
-        make("cellar")
-
-
-def test_interrupted_step_is_done_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
-    monkeypatch.setattr(bootstrap, "install_lock", interrupted)
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            bootstrap.main()
+def test_all_that_make_starts_goes_through_the_environment() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    lines = re.findall(r"^\t@?(?:PARAMS= )?(.*)", makefile, re.MULTILINE)
+    started = [line for line in lines if not line.startswith(("echo ", "test ", "rm "))]
+    known = ("$(RUN) ", "$(BOOTSTRAP)", "$(COMPILE) ", "$(PYTHON) $(HERE) ", ".venv-bench/bin/python $(HERE) ")
+    assert len(started) > 20
+    assert [line for line in started if not line.startswith(known)] == []
+    for name in ("RUN", "BOOTSTRAP", "COMPILE"):
+        [command] = re.findall(rf"^{name} = (.*)", makefile, re.MULTILINE)
+        assert command.startswith(("$(RUN) ", "$(PYTHON) $(HERE) ", "$(BIN)/python $(HERE)"))
+    rules = [line for name in ("Snakefile", "pipeline/tables.smk") for line in (ROOT / name).read_text().splitlines()]
+    shells = [rules[k + 1].strip() for k, line in enumerate(rules) if line.strip() == "shell:"]
+    assert len(shells) == 10
+    assert all(shell.startswith('"{RUN} ') for shell in shells)

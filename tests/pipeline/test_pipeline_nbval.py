@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from companion.running.environment import ENVIRONMENT
+from companion.running.environment import environment
 from pipeline.notebooks import Notebook, read, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,8 +43,8 @@ def copy(tmp_path: Path) -> Path:
 
 def nbval(copy: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q", CHAPTER]
-    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(copy)}
-    return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+    variables = {**environment(), "PYTHONPATH": str(copy)}
+    return subprocess.run(command, cwd=copy, env=variables, capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -59,8 +58,7 @@ def replayed(tmp_path: Path) -> Path:
 
 def replay(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "pipeline.replay", "--nbval", "--nbval-current-env", "-q", CHAPTER]
-    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
 
 
 def test_what_was_executed_already_is_compared(replayed: Path) -> None:

@@ -78,9 +78,8 @@ class Folder:
     def start(self, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """A running command, killed on leaving if it still runs, with all that it has started."""
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, "-I", "companion/running/environment.py", module, *arguments],
             cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(self.root)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -133,7 +132,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What one process computes, without the pipeline."""
     folder = Folder(tmp_path_factory.mktemp("alone"))
     for name in ("squares", "small.toml"):
-        folder.run("companion.running.environment", "companion.tables", name)
+        folder.run("companion.tables", name)
     tables = folder.tables()
     assert len(tables) == 1 + 10 + 2 + 2
     stored = tables["companion/experiments/records/squares.csv"].decode().splitlines()

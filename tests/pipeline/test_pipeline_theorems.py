@@ -69,8 +69,8 @@ class Book:
 
     def build(self, *arguments: str, fails: bool = False) -> str:
         """Everything that one build says."""
-        environment = {**os.environ, "PARAMS": "", "PYTHONPATH": str(self.root)}
-        command = [sys.executable, "-m", "pipeline.build", *arguments]
+        environment = {**os.environ, "PARAMS": ""}
+        command = [sys.executable, "-I", "companion/running/environment.py", "pipeline.build", *arguments]
         run = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=300)
         assert (run.returncode != 0) == fails, run.stdout + run.stderr
         return run.stdout + run.stderr
@@ -144,6 +144,19 @@ def test_rebuilding_gives_the_same_bytes(book: Book) -> None:
     assert "toy: verifying" in book.build("--forcerun", "verify")
     assert book.site() == before
     assert str(book.root).encode() not in b"".join(before.values())
+
+
+def test_what_was_found_and_is_cut_off_is_found_again(book: Book) -> None:
+    before, ledger = book.site(), book.root / "_build" / "ledger.json"
+    for path in (ledger, ledger.with_name("ledger") / "toy.json"):
+        path.write_bytes(path.read_bytes()[:1000])
+    (book.root / "_build" / "theorems" / "toy.md").unlink()
+    said = book.build()
+    for name in ("ledger.json", "ledger/toy.json"):
+        assert f"_build/{name} cannot be read, so that it is made again" in said
+    assert "_build/theorems/toy.md is not as it was built" in said
+    assert re.findall(r"(\w+): verifying", said) == ["toy"]
+    assert book.site() == before
 
 
 @pytest.mark.parametrize(
