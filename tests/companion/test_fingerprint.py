@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -73,9 +74,8 @@ def test_code_is_what_is_left_without_comments_docstrings_and_empty_lines() -> N
 
 def in_copy(folder: Path, module: str) -> str:
     program = f"from companion.running.fingerprint import fingerprint; print(fingerprint({module!r}))"
-    return subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True
-    ).stdout
+    command, variables = [sys.executable, "-c", program], {**os.environ, "PYTHONPATH": str(folder)}
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture
