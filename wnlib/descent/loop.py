@@ -40,9 +40,9 @@ def descend(
     Arrays make many runs: the start, `step`, `seed`, `stop_loss` and what the method is made of may have shapes (...).
     The shape of the runs is that to which all of these broadcast: starts (5, N) and steps (3, 1) make (3, 5) runs.
 
-    A run diverges if its next step makes a coordinate nonpositive (depth >= 2) or infinite (depth 1), or if its loss
-    has become far larger than at the start and at zero. The loss is seen at every step, but in stochastic descent at
-    snapshots only.
+    A run diverges if its next step makes a coordinate nonpositive (depth >= 2) or the coordinates' norm overflow, or if
+    its loss is no number, or far larger than at the start and at zero. The loss is seen at every step, but in
+    stochastic descent at snapshots only.
 
     Args:
         start: Points, shape (..., N), as `Flow.start` makes one.
@@ -60,7 +60,7 @@ def descend(
     Raises:
         ArgumentError: for bad arguments.
         InfeasibleError: if the depth's weights cannot interpolate.
-        DescentError: if the steps are too long.
+        DescentError: if a run diverges, with the step at which it does; at step 0 if the start has no finite loss.
 
     Example:
         >>> from wnlib import PolarDescent, Problem, descend
@@ -108,7 +108,7 @@ def _follow(
     """
     method, steps, stochastic = runs.method, kept.taken[-1], all_rows is not None
     # Overflow happens on the way to a divergence.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for k in counted:
             seen = kept.see(k, runs)
             observed = runs.advance(all_rows)[1] if all_rows is not None and seen else None
@@ -125,8 +125,8 @@ def _follow(
             diverged = ~(going_on | fit)
             if raising is not None and diverged.any():
                 i = int(np.argmax(diverged))
-                wanted = "positive" if method.depth >= 2 else "finite"
-                what = f"a loss of {losses[i]:.3g}" if large[i] else f"a coordinate that is not {wanted}"
+                left = "a coordinate that is not positive" if method.finite(moved)[i] else "a norm that is not finite"
+                what = f"a loss of {losses[i]:.3g}" if large[i] else left
                 raise DescentError(_message(runs.step[i], runs.numbers[i], raising, what, k if large[i] else k + 1))
             kept.end(k, runs, fit, diverged)
             if not going_on.any():
@@ -137,4 +137,5 @@ def _follow(
 
 def _message(step: float, number: int, shape: Shape, what: str, k: int) -> str:
     run = f"run {tuple(map(int, np.unravel_index(number, shape)))}" if shape else "the run"
-    return f"step must be smaller: with step = {step:.6g} {run} has {what} at step {k}"
+    must = f"step must be smaller: with step = {step:.6g}" if k else "start must have a finite loss:"
+    return f"{must} {run} has {what} at step {k}"

@@ -1,12 +1,12 @@
 """What a descent leaves: snapshots of its runs, and how each ended."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wnlib._checks import Array
+from wnlib._values import Value, computed_once
 from wnlib.descent.methods import DescentMethod, Mask
 from wnlib.descent.polar import SalimansKingmaDescent
 from wnlib.errors import ArgumentError
@@ -14,8 +14,8 @@ from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 
 
-@dataclass(frozen=True, eq=False)
-class Descent:
+@dataclass(frozen=True, eq=False, repr=False)
+class Descent(Value):
     """Snapshots of a method's runs, of shape (...), and how each ended.
 
     A run that neither fit nor diverged took all its steps. The snapshots after a run's end repeat its last state and
@@ -46,12 +46,12 @@ class Descent:
     fit: Mask
     diverged: Mask
 
-    @cached_property
+    @computed_once
     def points(self) -> Polar:
         """The points x = r u in logarithms, of shape (T, ..., N)."""
         return self.method.decode(self.states)
 
-    @cached_property
+    @computed_once
     def weights(self) -> Array:
         """Weights, shape (T, ..., N)."""
         return self.points.weights(self.method.depth)

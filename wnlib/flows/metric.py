@@ -11,7 +11,9 @@ and one step of length h multiplies a small residual by $I - h A K A^\top$.
 import numpy as np
 from scipy import linalg
 
+from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
 from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
@@ -49,6 +51,9 @@ def rate_matrix(flow: Flow, problem: Problem, weights: Array) -> Array:
     Returns:
         Shape (k, k), k the rank of A, in the basis of `scipy.linalg.orth`; in units of one over time.
 
+    Raises:
+        ArgumentError: for other weights.
+
     Example:
         >>> import numpy as np
         >>> from wnlib import GradientFlow, Problem, rate_matrix
@@ -62,7 +67,9 @@ def rate_matrix(flow: Flow, problem: Problem, weights: Array) -> Array:
 
 def _rates(flow: Flow, problem: Problem, weights: Array) -> Array:
     """A K A^T, shape (M, M), without the (N, N) matrix K."""
-    L = flow.depth
+    L, weights = flow.depth, check.array("weights", weights, (problem.shape[1],))
+    if not weights.any() or (L >= 2 and weights.min() < 0):
+        raise ArgumentError(f"weights must be nonzero, and >= 0 for depth >= 2, got a minimum of {weights.min()}")
     x = np.sign(weights) * np.abs(weights) ** (1 / L)
     r = np.asarray(linalg.norm(x))
     gamma = flow.relative_rate(r) * r**2
@@ -80,6 +87,9 @@ def sharpness(flow: Flow, problem: Problem, weights: Array) -> float:
 
     Returns:
         The fastest rate of `rate_matrix`, in units of one over time.
+
+    Raises:
+        ArgumentError: for other weights.
 
     Example:
         >>> import numpy as np
@@ -99,6 +109,9 @@ def longest_step(flow: Flow, problem: Problem, weights: Array) -> float:
 
     Returns:
         In units of time.
+
+    Raises:
+        ArgumentError: for other weights.
 
     Example:
         >>> import numpy as np

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wnlib._checks import Array
+from wnlib import _checks as check
+from wnlib._checks import Array, numeric
+from wnlib._values import Value
+from wnlib.errors import ArgumentError
 
 
 def log_norm(log_entries: Array) -> Array:
@@ -20,8 +23,8 @@ def log_norm(log_entries: Array) -> Array:
         return unit + 0.5 * np.log(np.sum(np.exp(2 * (log_entries - unit[..., None])), axis=-1))
 
 
-@dataclass(frozen=True, eq=False)
-class Polar:
+@dataclass(frozen=True, eq=False, repr=False)
+class Polar(Value):
     r"""One point $x = r u$, or many, in logarithms: u = sign * exp(log_direction), $\|u\| = 1$.
 
     Many points, of shape (T, N), can be indexed and sliced.
@@ -30,6 +33,11 @@ class Polar:
         radius: r, shape (...); for L = 1 of either sign, else positive.
         log_direction: Shape (..., N).
         sign: The signs of u, in a shape that broadcasts to (..., N).
+
+    Radius and log_direction may be complex, for derivatives by imaginary steps; no flow starts there.
+
+    Raises:
+        ArgumentError: for what is no array of numbers.
 
     Example:
         >>> from wnlib import Polar
@@ -45,12 +53,17 @@ class Polar:
     log_direction: Array
     sign: Array
 
+    def __post_init__(self) -> None:
+        for name in ("radius", "log_direction", "sign"):
+            object.__setattr__(self, name, numeric(name, getattr(self, name)))
+        super().__post_init__()
+
     @classmethod
     def of(cls, radius: ArrayLike, direction: ArrayLike) -> "Polar":
         """Points from the radius, shape (...), and the direction, shape (..., N), themselves."""
-        direction = np.asarray(direction, dtype=np.float64)
+        direction = numeric("direction", direction)
         with np.errstate(divide="ignore"):
-            return cls(np.asarray(radius, dtype=np.float64), np.log(np.abs(direction)), np.sign(direction))
+            return cls(numeric("radius", radius), np.log(np.abs(direction)), np.sign(direction))
 
     def __getitem__(self, index: int | slice) -> "Polar":
         """Some of many points."""
@@ -73,7 +86,12 @@ class Polar:
         return self.sign * np.exp(self.log_direction)
 
     def weights(self, depth: int) -> Array:
-        """The weights $w = (r u)^L$, shape (..., N)."""
+        """The weights $w = (r u)^L$, shape (..., N).
+
+        Raises:
+            ArgumentError: for a depth that is no integer >= 1.
+        """
+        depth = check.integer("depth", depth, least=1)
         with np.errstate(divide="ignore"):
             log_radius = np.log(np.abs(self.radius))[..., None]
         sign = self.sign * np.sign(self.radius)[..., None] if depth == 1 else 1.0
@@ -83,12 +101,16 @@ class Polar:
 def radius_of(weights: Array, depth: int) -> Array:
     r"""The radius $r = \|x\|$, shape (...), of weights $w = x^L$ of shape (..., N): $r^2 = \sum_i |w_i|^{2/L}$.
 
+    Raises:
+        ArgumentError: for a depth out of its range, or what is no array of numbers.
+
     Example:
         >>> import numpy as np
         >>> from wnlib import radius_of
         >>> float(radius_of(np.array([9.0, 16.0]), depth=2))
         5.0
     """
+    weights, depth = numeric("weights", weights), check.integer("depth", depth, least=1)
     return np.sqrt(np.sum(np.abs(weights) ** (2 / depth), axis=-1))
 
 
@@ -98,6 +120,9 @@ def polar_of(weights: Array, depth: int) -> Polar:
     Args:
         weights: Shape (..., N), none of them all zero, nonnegative for depth >= 2.
 
+    Raises:
+        ArgumentError: for a depth out of its range, or for other weights.
+
     Example:
         >>> import numpy as np
         >>> from wnlib import polar_of
@@ -105,5 +130,8 @@ def polar_of(weights: Array, depth: int) -> Polar:
         >>> float(point.radius), point.direction
         (5.0, array([0.6, 0.8]))
     """
+    weights, depth = check.array("weights", weights, (..., None)), check.integer("depth", depth, least=1)
     radius = radius_of(weights, depth)
+    if not np.all(radius > 0):
+        raise ArgumentError("weights must have a nonzero norm, got zero vectors")
     return Polar.of(radius, np.sign(weights) * np.abs(weights) ** (1 / depth) / radius[..., None])

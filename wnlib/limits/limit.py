@@ -17,6 +17,8 @@ collapse to w = 0 instead, and at depth 1 r may change its sign. The loss decide
 itself (`wnlib.limits.collapse`).
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, optimize
@@ -68,7 +70,7 @@ class LimitCurve:
     """The limits of all flows of one depth on one problem, from all starts of one direction.
 
     They lie on one curve; each call of its method `limit` continues from the last, which makes a line of neighbouring
-    starts or ratios cheap.
+    starts or ratios cheap. A copy begins anew.
 
     Args:
         direction: That of x(0), shape (N,), uniform by default.
@@ -86,12 +88,19 @@ class LimitCurve:
     """
 
     def __init__(self, problem: Problem, depth: int, direction: ArrayLike | None = None) -> None:
-        self._start = GradientFlow(depth).start(problem.shape[1], 1.0, direction)
+        self._direction = None if direction is None else check.array("direction", direction, problem.shape[1:])
+        self._start = GradientFlow(depth).start(problem.shape[1], 1.0, self._direction)
         if not problem.y.any():
             raise ArgumentError("y must be nonzero, got the zero vector")
-        self.problem, self.depth = problem, depth
+        self.problem, self.depth = problem, check.integer("depth", depth, least=1)
         self._attainable: NDArray[np.bool_] | None = None  # all, unless it was found out otherwise
         self._continuation: Continuation | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LimitCurve, (self.problem, self.depth, self._direction)
+
+    def __repr__(self) -> str:
+        return f"LimitCurve({self.problem!r}, depth={self.depth})"
 
     def limit(self, flow: Flow, start: Polar, tolerance: float | None = None) -> Limit:
         """The limit of a flow from a start on this curve's direction, shape (N,): see `wnlib.limit`.

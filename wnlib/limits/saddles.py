@@ -15,13 +15,15 @@ from scipy.optimize import nnls
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib._values import Value
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
 from wnlib.flows.polar import Polar, radius_of
 from wnlib.problem import Problem
 
 
-@dataclass(frozen=True, eq=False)
-class Saddle:
+@dataclass(frozen=True, eq=False, repr=False)
+class Saddle(Value):
     r"""Weights that fit least squares on their own support.
 
     Attributes:
@@ -57,7 +59,10 @@ def saddle(problem: Problem, candidates: Sequence[int] | NDArray[np.integer]) ->
     """The saddle to which some of the weights alone would flow: nonnegative least squares.
 
     Args:
-        candidates: The indices of these weights, shape (K,).
+        candidates: The indices of these weights, from 0 to N - 1, each once, shape (K,).
+
+    Raises:
+        ArgumentError: for candidates that are none.
 
     Example:
         >>> from wnlib import Problem, saddle
@@ -65,7 +70,9 @@ def saddle(problem: Problem, candidates: Sequence[int] | NDArray[np.integer]) ->
         >>> [saddle(problem, candidates).loss for candidates in ([], [1], [0, 1])]
         [5.0, 0.5, 0.0]
     """
-    columns = np.asarray(candidates, dtype=int)
+    columns = check.integers("candidates", candidates, least=0, most=problem.shape[1] - 1)
+    if columns.ndim != 1 or np.unique(columns).size < columns.size:
+        raise ArgumentError(f"candidates must be indices, each once, got {columns}")
     weights = np.zeros(problem.shape[1])
     if columns.size:
         weights[columns] = nnls(problem.A[:, columns], problem.y, maxiter=30 * columns.size + 30)[0]
@@ -74,8 +81,8 @@ def saddle(problem: Problem, candidates: Sequence[int] | NDArray[np.integer]) ->
     return Saddle(problem, weights, 0.5 * float(residual @ residual), force)
 
 
-@dataclass(frozen=True, eq=False)
-class Cascade:
+@dataclass(frozen=True, eq=False, repr=False)
+class Cascade(Value):
     r"""The saddles that a flow visits in the limit of a small, magnified start, and how long it needs for each.
 
     Attributes:

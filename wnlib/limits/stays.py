@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib._values import Value
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_entry
@@ -19,8 +20,8 @@ from wnlib.limits.saddles import Saddle
 from wnlib.trajectories.trajectory import Trajectory
 
 
-@dataclass(frozen=True)
-class Stay:
+@dataclass(frozen=True, eq=False, repr=False)
+class Stay(Value):
     r"""Between which times the weights off a saddle's support first have a mass, and what is known until then.
 
     Attributes:

@@ -14,14 +14,14 @@ Problems are doubled ones, $[A, -A]$ of shape (M, 2N), as for the joint normaliz
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import LSODA
 
 from wnlib import _checks as check
-from wnlib._checks import Array
+from wnlib._checks import Array, numeric
+from wnlib._values import Value, computed_once
 from wnlib.errors import ArgumentError, IntegrationError
 from wnlib.flows.flow import Field
 from wnlib.flows.polar import Polar, log_norm
@@ -32,8 +32,8 @@ from wnlib.trajectories.stepping import stepped
 SMALLEST = 1e-6  # of a radius that vanishes in finite time, as matched clocks let it: there the flow ends
 
 
-@dataclass(frozen=True)
-class SeparateFlow:
+@dataclass(frozen=True, eq=False, repr=False)
+class SeparateFlow(Value):
     r"""Weight normalization of each sign, with a sphere and a radius for either.
 
     Attributes:
@@ -61,8 +61,10 @@ class SeparateFlow:
     matched: bool = False
 
     def __post_init__(self) -> None:
-        check.integer("depth", self.depth, least=2)
-        check.positive("ratio", self.ratio)
+        object.__setattr__(self, "depth", check.integer("depth", self.depth, least=2))
+        object.__setattr__(self, "ratio", check.positive("ratio", self.ratio))
+        object.__setattr__(self, "matched", check.flag("matched", self.matched))
+        super().__post_init__()
 
     @property
     def half(self) -> WeightNormFlow:
@@ -93,7 +95,7 @@ class SeparateFlow:
         first = np.array([float(half.radius) for half in start])
 
         def field(t: float, state: Array) -> Array:
-            log_r, log_u = _parts(state)
+            log_r, log_u = _parts(numeric("state", state))
             force = (A.T @ problem.residual(np.exp(L * (log_r + log_u)).ravel())).reshape(2, -1)
             along = np.sum(force * np.exp(L * log_u), axis=-1, keepdims=True)
             if self.matched:
@@ -119,8 +121,8 @@ def encode(start: tuple[Polar, Polar]) -> Array:
     return np.concatenate([np.append(np.log(half.radius), half.log_direction) for half in start])
 
 
-@dataclass(frozen=True, eq=False)
-class SeparateTrajectory:
+@dataclass(frozen=True, eq=False, repr=False)
+class SeparateTrajectory(Value):
     """A followed flow, with both halves of its signed weights.
 
     Attributes:
@@ -146,7 +148,7 @@ class SeparateTrajectory:
     minus: Polar
     fits: bool
 
-    @cached_property
+    @computed_once
     def parts(self) -> Array:
         """$w_+$ and $w_-$ together, the weights of the doubled problem, shape (T, 2N)."""
         return np.concatenate([half.weights(self.flow.depth) for half in (self.plus, self.minus)], axis=-1)
@@ -175,7 +177,7 @@ def integrate_separate(
         rtol: The solver's tolerance per step, on logarithms.
 
     Raises:
-        ArgumentError: for another problem, or a start that does not fit it.
+        ArgumentError: for bad arguments: another problem, or a start that does not fit it.
         IntegrationError: if the solver gives up.
 
     Example:
@@ -192,6 +194,7 @@ def integrate_separate(
         raise ArgumentError(f"problem must be a doubled one, [A, -A], got shape {problem.shape} with other columns")
     for half in start:
         flow.half.check_start(half, n)
+    t_end, stop, rtol = check.positive("t_end", t_end), check.positive("stop", stop), check.positive("rtol", rtol)
     size = float(np.linalg.norm(problem.y))
     field, state = flow.velocity(problem, start), encode(start)
 

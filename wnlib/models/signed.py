@@ -43,6 +43,9 @@ def symmetric_start(flow: Flow, n: int, scale: float, direction: ArrayLike | Non
     Returns:
         One point, shape (2n,).
 
+    Raises:
+        ArgumentError: for bad arguments.
+
     Example:
         >>> from wnlib import Problem, WeightNormFlow, limit, symmetric_start
         >>> flow = WeightNormFlow(depth=2, ratio=10)
@@ -50,7 +53,8 @@ def symmetric_start(flow: Flow, n: int, scale: float, direction: ArrayLike | Non
         >>> limit(flow, problem, symmetric_start(flow, 60, scale=1.0)).l1_excess < 0.01
         True
     """
-    half = np.ones(n) if direction is None else np.asarray(direction, dtype=np.float64)
+    n = check.integer("n", n, least=1)
+    half = np.ones(n) if direction is None else check.array("direction", direction, (n,))
     return flow.start(2 * n, scale, np.tile(half, 2))
 
 

@@ -58,7 +58,7 @@ def spectral_limit(
     """
     depth = check.integer("depth", depth, least=2)
     log_scale = np.log(check.positive("scale", scale))
-    curve = _Curve(problem, depth, tolerance)
+    curve = _Curve(problem, depth, check.positive("tolerance", tolerance))
     if ratio is None:
         return curve.at(log_scale)
     ratio = check.positive("ratio", ratio)

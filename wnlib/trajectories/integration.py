@@ -14,7 +14,7 @@ import numpy as np
 from scipy.integrate import DOP853, LSODA, OdeSolution, OdeSolver, Radau
 
 from wnlib import _checks as check
-from wnlib._checks import Array
+from wnlib._checks import Array, numeric
 from wnlib.errors import ArgumentError, IntegrationError
 from wnlib.flows.flow import Field, Flow
 from wnlib.flows.polar import Polar
@@ -70,8 +70,7 @@ def integrate(
         raise ArgumentError(f"rtol must be between {RTOL_RANGE[0]} and {RTOL_RANGE[1]}, got {rtol}")
     if coordinates not in ("dual", "primal"):
         raise ArgumentError(f"coordinates must be 'dual' or 'primal', got {coordinates!r}")
-    if check.real("stop_loss", stop_loss) < 0:
-        raise ArgumentError(f"stop_loss must be >= 0, got {stop_loss}")
+    stop_loss = check.nonnegative("stop_loss", stop_loss)
     if flow.depth >= 2:
         problem.require_nonnegative_interpolant()
     follow = partial(_Segment.solve, flow, problem, rtol=rtol, stop_loss=stop_loss, coordinates=coordinates)
@@ -182,15 +181,20 @@ def _budgeted(velocity: Field, coordinates: str) -> Field:
     return counted
 
 
+@dataclass(frozen=True, eq=False)
+class _Solution:
+    """The points, shape (T, N), at times (T,) that increase."""
+
+    segments: list[_Segment]
+
+    def __call__(self, times: Array) -> Polar:
+        times = np.minimum(numeric("times", times), self.segments[-1].times[-1])
+        where = np.searchsorted([segment.times[0] for segment in self.segments], times, side="right") - 1
+        return Polar.concatenate([self.segments[i](times[where == i]) for i in np.unique(where)])
+
+
 def _joined(flow: Flow, problem: Problem, segments: list[_Segment], t_end: float) -> Trajectory:
-    starts = np.array([segment.times[0] for segment in segments])
-    last = segments[-1].times[-1]
-
-    def interpolant(times: Array) -> Polar:
-        times = np.minimum(times, last)
-        where = np.searchsorted(starts, times, side="right") - 1
-        return Polar.concatenate([segments[i](times[where == i]) for i in np.unique(where)])
-
+    interpolant, last = _Solution(segments), segments[-1].times[-1]
     t = np.concatenate([segment.times[i > 0 :] for i, segment in enumerate(segments)])
     if segments[-1].arrived and last < t_end:
         t = np.append(t, t_end)

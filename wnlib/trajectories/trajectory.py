@@ -1,8 +1,7 @@
 """A solution of a flow in time, and what is read off it: losses, invariants, times of fitting, plateaus."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +9,7 @@ from scipy.optimize import brentq
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib._values import Value, computed_once
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
@@ -18,8 +18,8 @@ from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 
 
-@dataclass(frozen=True, eq=False)
-class Trajectory:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectory(Value):
     """A solution of a flow: snapshots, and the dense output they were taken from.
 
     Attributes:
@@ -45,9 +45,9 @@ class Trajectory:
     problem: Problem
     t: Array
     points: Polar
-    interpolant: Callable[[Array], Polar]
+    interpolant: Callable[[Array], Polar] = field(compare=False)
 
-    @cached_property
+    @computed_once
     def weights(self) -> Array:
         """Weights w(t), shape (T, N)."""
         return self.points.weights(self.flow.depth)
@@ -57,7 +57,7 @@ class Trajectory:
         """r(t), shape (T,): the norm of x, with its sign at depth 1."""
         return self.points.radius
 
-    @cached_property
+    @computed_once
     def loss(self) -> Array:
         """Square loss, shape (T,)."""
         return self.problem.loss(self.weights)
