@@ -16,6 +16,7 @@ allowed.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,8 +24,9 @@ from numpy.typing import ArrayLike
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import ArgumentError
-from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.polar import Polar, log_norm, norm
 from wnlib.problem import Problem
+from wnlib.units import Units
 
 Field = Callable[[float, Array], Array]
 
@@ -119,6 +121,14 @@ class Flow(ABC):
         return check.positive("scale", scale)
 
     @abstractmethod
+    def in_units(self, units: Units) -> Self:
+        """The flow in a problem's own units.
+
+        Raises:
+            ArgumentError: for a rate that has no floating-point number for it there.
+        """
+
+    @abstractmethod
     def log_magnification(self, radius: Array) -> Array:
         r"""$\sigma(r)$, for which $z = u\,e^{\sigma(r)}$ moves along the plain flow's field, up to a change of time.
 
@@ -165,6 +175,9 @@ class GradientFlow(Flow):
         [False, True]
     """
 
+    def in_units(self, units: Units) -> Self:
+        return self
+
     def log_magnification(self, radius: Array) -> Array:
         return np.log(radius)
 
@@ -184,7 +197,7 @@ class GradientFlow(Flow):
 
     def decode(self, states: Array) -> Polar:
         if self.depth == 1:
-            radius = np.linalg.norm(states, axis=-1)
+            radius = norm(states)
             return Polar.of(radius, states / radius[..., None])
         log_radius = log_norm(states)
         return Polar(np.exp(log_radius), states - log_radius[..., None], np.ones(1))

@@ -1,12 +1,13 @@
 r"""Points in polar coordinates, $x = r u$ with $\|u\| = 1$, in logarithms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from wnlib._checks import Array
+from wnlib.units import Units, from_own, to_own
 
 
 def log_norm(log_entries: Array) -> Array:
@@ -18,6 +19,12 @@ def log_norm(log_entries: Array) -> Array:
     unit = np.where(np.isfinite(largest), largest, 0.0)
     with np.errstate(divide="ignore"):
         return unit + 0.5 * np.log(np.sum(np.exp(2 * (log_entries - unit[..., None])), axis=-1))
+
+
+def norm(vectors: Array) -> Array:
+    """The Euclidean norm of vectors (..., N), shape (...), also where squares would over- or underflow."""
+    unit = np.frexp(np.abs(vectors).max(axis=-1))[1]
+    return np.ldexp(np.linalg.norm(np.ldexp(vectors, -unit[..., None]), axis=-1), unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +81,27 @@ class Polar:
 
     def weights(self, depth: int) -> Array:
         """The weights $w = (r u)^L$, shape (..., N)."""
+        # A power of two in the radius is one in the weights: these scale exactly.
+        fraction, exponent = np.frexp(np.abs(self.radius))
         with np.errstate(divide="ignore"):
-            log_radius = np.log(np.abs(self.radius))[..., None]
+            log_radius = np.log(fraction)[..., None]
         sign = self.sign * np.sign(self.radius)[..., None] if depth == 1 else 1.0
-        return sign * np.exp(depth * (log_radius + self.log_direction))
+        sizes = np.exp(depth * (log_radius + self.log_direction))
+        return np.asarray(sign * from_own(sizes, depth * exponent[..., None]))
+
+    def in_units(self, units: Units) -> "Polar":
+        """The points in a problem's own units.
+
+        Raises:
+            ArgumentError: for a radius that has no floating-point number for it there.
+        """
+        if not units.point:
+            return self
+        return replace(self, radius=np.asarray(to_own("start's radius", np.asarray(self.radius), units.point)))
+
+    def out_of(self, units: Units) -> "Polar":
+        """Points that are in a problem's own units, in the caller's."""
+        return replace(self, radius=from_own(np.asarray(self.radius), units.point)) if units.point else self
 
 
 def radius_of(weights: Array, depth: int) -> Array:
@@ -89,7 +113,9 @@ def radius_of(weights: Array, depth: int) -> Array:
         >>> float(radius_of(np.array([9.0, 16.0]), depth=2))
         5.0
     """
-    return np.sqrt(np.sum(np.abs(weights) ** (2 / depth), axis=-1))
+    unit = np.frexp(np.abs(weights).max(axis=-1))[1] // depth  # only at depth 1 could a power over- or underflow
+    weights = np.ldexp(weights, -depth * unit[..., None])
+    return np.ldexp(np.sqrt(np.sum(np.abs(weights) ** (2 / depth), axis=-1)), unit)
 
 
 def polar_of(weights: Array, depth: int) -> Polar:

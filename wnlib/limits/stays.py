@@ -130,4 +130,4 @@ def exit_time(trajectory: Trajectory, at: Saddle, mass: float) -> float:
     if k == 0:
         return 0.0
     before, after = float(trajectory.t[k - 1]), float(trajectory.t[k])
-    return float(brentq(missing, before, after)) if missing(before) < 0 < missing(after) else after
+    return float(brentq(missing, before, after, xtol=4e-16 * after)) if missing(before) < 0 < missing(after) else after

@@ -21,7 +21,8 @@ from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 from wnlib.trajectories.charts import dual_chart
 from wnlib.trajectories.stepping import Event, stepped
-from wnlib.trajectories.trajectory import Trajectory
+from wnlib.trajectories.trajectory import Told, Trajectory
+from wnlib.units import Units, from_own, to_own
 
 RTOL_RANGE = (1e-12, 1e-2)
 AMPLIFICATION = 1e7  # accepted loss of relative accuracy by cancellation: 1e-16 * 1e7 = 1e-9
@@ -74,12 +75,30 @@ def integrate(
         raise ArgumentError(f"stop_loss must be >= 0, got {stop_loss}")
     if flow.depth >= 2:
         problem.require_nonnegative_interpolant()
-    follow = partial(_Segment.solve, flow, problem, rtol=rtol, stop_loss=stop_loss, coordinates=coordinates)
-    segments = [follow(start, (0.0, t_end))]
+    units = Units.of(problem, flow.depth)
+    stop = _Stop(to_own("t_end", t_end, units.time), from_own(stop_loss, -units.loss), units)
+    follow = partial(_Segment.solve, flow.in_units(units), units.problem(problem), stop, rtol=rtol, coordinates=coordinates)
+    segments = [follow(start.in_units(units), 0.0)]
     while segments[-1].expired:
         last = segments[-1]
-        segments.append(follow(last.end, (last.times[-1], t_end), method=last.next_method))
-    return _joined(flow, problem, segments, t_end)
+        segments.append(follow(last.end, last.times[-1], method=last.next_method))
+    t, interpolant = _joined(segments, stop.time)
+    told = Told(interpolant, units)
+    t = from_own(t, units.time)
+    return Trajectory(flow, problem, t, told(t), told)
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """Where a flow that is followed ends, in the problem's own units, and what these are."""
+
+    time: float
+    loss: float
+    units: Units
+
+    def told(self, t: float) -> float:
+        """A time in the caller's unit."""
+        return float(from_own(t, self.units.time))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,10 +127,10 @@ class _Segment:
         cls,
         flow: Flow,
         problem: Problem,
+        stop: _Stop,
         start: Polar,
-        interval: tuple[float, float],
+        begin: float,
         rtol: float,
-        stop_loss: float,
         coordinates: str,
         method: type[OdeSolver] = LSODA,
     ) -> "_Segment":
@@ -125,10 +144,10 @@ class _Segment:
         else:
             state, decode, expired = flow.encode(start), flow.decode, _never
             field, options, method = flow.velocity(problem), {}, DOP853
-        field = _budgeted(field, coordinates)
+        field = _budgeted(field, coordinates, stop)
 
         rest = 0.5 * (AT_REST * float(np.linalg.norm(problem.y))) ** 2 if dual else 0.0
-        threshold = max(stop_loss, rest)
+        threshold = max(stop.loss, rest)
 
         def unfit(t: float, state: Array) -> float:
             return float(problem.loss(decode(state[None]).weights(flow.depth))[0]) - threshold
@@ -137,21 +156,22 @@ class _Segment:
         # Overflow happens in trial steps, which the solver rejects; what it warns of, the error below says.
         with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)
-            first = _first_step(field(interval[0], state), interval)
-            solver = method(field, interval[0], state, interval[1], rtol=rtol, atol=rtol, first_step=first, **options)
-            solution, ended, message = stepped(solver, events)
+            first = _first_step(field(begin, state), stop.time - begin)
+            solver = method(field, begin, state, stop.time, rtol=rtol, atol=rtol, first_step=first, **options)
+            solution, ended, message = stepped(solver, events, stop.told)
         failed = ended is None and solver.status == "failed"
         if solution is None and method is LSODA:
-            return cls.solve(flow, problem, start, interval, 10 * rtol, stop_loss, coordinates, method=Radau)
-        times = np.array(interval[:1]) if solution is None else solution.ts
+            return cls.solve(flow, problem, stop, start, begin, 10 * rtol, coordinates, method=Radau)
+        times = np.array([begin]) if solution is None else solution.ts
         states = state[:, None] if solution is None else solution(times)
         if solution is None or (failed and method is not LSODA) or not np.isfinite(states).all():
             advice = "try another rtol" if dual else "try coordinates='dual'"
-            raise IntegrationError(f"no solution past t = {times[-1]:.3g} of {interval[1]:.3g}: {message}; {advice}")
+            reached, end = stop.told(times[-1]), stop.told(stop.time)
+            raise IntegrationError(f"no solution past t = {reached:.3g} of {end:.3g}: {message}; {advice}")
         if dual and not (lost := chart.amplification(states.T)) <= AMPLIFICATION:
             raise IntegrationError(f"dual coordinates lose {lost:.1g} in relative accuracy here: use 'primal'")
         # Where the multistep solver gives up, at tight tolerances, the implicit Runge-Kutta method goes on.
-        arrived = ended is unfit and rest > stop_loss
+        arrived = ended is unfit and rest > stop.loss
         return cls(times, decode, solution, failed or ended is expired, Radau if failed else LSODA, arrived)
 
 
@@ -159,13 +179,13 @@ def _never(t: float, state: Array) -> float:
     return 1.0
 
 
-def _first_step(slope: Array, interval: tuple[float, float]) -> float | None:
+def _first_step(slope: Array, longest: float) -> float | None:
     """A step that changes no coordinate by more than 1/100: the solvers' own guess overflows after a slow start."""
     fastest = float(np.abs(slope).max())
-    return min(0.01 / fastest, interval[1] - interval[0]) if fastest > 0 else None
+    return min(0.01 / fastest, longest) if fastest > 0 else None
 
 
-def _budgeted(velocity: Field, coordinates: str) -> Field:
+def _budgeted(velocity: Field, coordinates: str, stop: _Stop) -> Field:
     evaluations = 0
 
     def counted(t: float, state: Array) -> Array:
@@ -176,13 +196,15 @@ def _budgeted(velocity: Field, coordinates: str) -> Field:
             advice = (
                 "the flow is stiff here: use coordinates='dual'" if stiff else "try a smaller t_end or a larger rtol"
             )
-            raise IntegrationError(f"more than {MAX_EVALUATIONS} evaluations of the field, at t = {t:.3g}; {advice}")
+            told = f"at t = {stop.told(t):.3g}"
+            raise IntegrationError(f"more than {MAX_EVALUATIONS} evaluations of the field, {told}; {advice}")
         return velocity(t, state)
 
     return counted
 
 
-def _joined(flow: Flow, problem: Problem, segments: list[_Segment], t_end: float) -> Trajectory:
+def _joined(segments: list[_Segment], t_end: float) -> tuple[Array, Callable[[Array], Polar]]:
+    """The snapshots' times, and the points at any."""
     starts = np.array([segment.times[0] for segment in segments])
     last = segments[-1].times[-1]
 
@@ -194,4 +216,4 @@ def _joined(flow: Flow, problem: Problem, segments: list[_Segment], t_end: float
     t = np.concatenate([segment.times[i > 0 :] for i, segment in enumerate(segments)])
     if segments[-1].arrived and last < t_end:
         t = np.append(t, t_end)
-    return Trajectory(flow, problem, t, interpolant(t), interpolant)
+    return t, interpolant
