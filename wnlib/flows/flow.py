@@ -16,7 +16,6 @@ allowed.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,7 +25,6 @@ from wnlib._checks import Array
 from wnlib.errors import ArgumentError
 from wnlib.flows.polar import Polar, log_norm, norm
 from wnlib.problem import Problem
-from wnlib.units import Units
 
 Field = Callable[[float, Array], Array]
 
@@ -121,14 +119,6 @@ class Flow(ABC):
         return check.positive("scale", scale)
 
     @abstractmethod
-    def in_units(self, units: Units) -> Self:
-        """The flow in a problem's own units.
-
-        Raises:
-            ArgumentError: for a rate that has no floating-point number for it there.
-        """
-
-    @abstractmethod
     def log_magnification(self, radius: Array) -> Array:
         r"""$\sigma(r)$, for which $z = u\,e^{\sigma(r)}$ moves along the plain flow's field, up to a change of time.
 
@@ -174,9 +164,6 @@ class GradientFlow(Flow):
         >>> [limit(flow, problem, start).l1_excess < 0.01 for start in starts]
         [False, True]
     """
-
-    def in_units(self, units: Units) -> Self:
-        return self
 
     def log_magnification(self, radius: Array) -> Array:
         return np.log(radius)

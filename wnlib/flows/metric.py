@@ -14,8 +14,8 @@ from scipy import linalg
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own, to_own
 from wnlib.problem import Problem
-from wnlib.units import Units, from_own, to_own
 
 
 def metric(flow: Flow, point: Polar) -> Array:
@@ -36,7 +36,7 @@ def metric(flow: Flow, point: Polar) -> Array:
                [ 0., 64.]])
     """
     units = Units.of_weights(np.atleast_1d(point.radius), depth=1)
-    flow, point = flow.in_units(units), point.in_units(units)
+    flow, point = units.flow(flow), units.start(point)
     L, u, rate = flow.depth, point.direction, flow.angular_rate(point.radius)
     gamma = flow.relative_rate(point.radius) * point.radius**2
     D, P = np.diag(u ** (L - 1)), np.outer(u, u)
@@ -69,7 +69,7 @@ def rate_matrix(flow: Flow, problem: Problem, weights: Array) -> Array:
 def _stated(units: Units, flow: Flow, problem: Problem, weights: Array) -> tuple[Flow, Problem, Array]:
     weights = np.asarray(weights, dtype=np.float64)
     to_own("weights", float(np.abs(weights).max()), units.weights)  # the smaller ones may vanish beside the largest
-    return flow.in_units(units), units.problem(problem), from_own(weights, -units.weights)
+    return units.flow(flow), units.problem(problem), from_own(weights, -units.weights)
 
 
 def _rates(flow: Flow, problem: Problem, weights: Array) -> Array:

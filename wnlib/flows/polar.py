@@ -1,13 +1,12 @@
 r"""Points in polar coordinates, $x = r u$ with $\|u\| = 1$, in logarithms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from wnlib._checks import Array
-from wnlib.units import Units, from_own, to_own
 
 
 def log_norm(log_entries: Array) -> Array:
@@ -87,21 +86,8 @@ class Polar:
             log_radius = np.log(fraction)[..., None]
         sign = self.sign * np.sign(self.radius)[..., None] if depth == 1 else 1.0
         sizes = np.exp(depth * (log_radius + self.log_direction))
-        return np.asarray(sign * from_own(sizes, depth * exponent[..., None]))
-
-    def in_units(self, units: Units) -> "Polar":
-        """The points in a problem's own units.
-
-        Raises:
-            ArgumentError: for a radius that has no floating-point number for it there.
-        """
-        if not units.point:
-            return self
-        return replace(self, radius=np.asarray(to_own("start's radius", np.asarray(self.radius), units.point)))
-
-    def out_of(self, units: Units) -> "Polar":
-        """Points that are in a problem's own units, in the caller's."""
-        return replace(self, radius=from_own(np.asarray(self.radius), units.point)) if units.point else self
+        with np.errstate(over="ignore"):
+            return sign * np.ldexp(sizes, depth * exponent[..., None])
 
 
 def radius_of(weights: Array, depth: int) -> Array:

@@ -1,8 +1,7 @@
 """Weight-normalized gradient flow, at constant rates and at rates that vary in time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Field, Flow
 from wnlib.flows.polar import Polar, log_norm
 from wnlib.problem import Problem
-from wnlib.units import Units, from_own, to_own
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,6 @@ class WeightNormFlow(Flow):
         if scale == 0 or (scale < 0 and self.depth >= 2):
             raise ArgumentError(f"scale must be > 0 (or, at depth 1, nonzero), got {scale}")
         return scale
-
-    def in_units(self, units: Units) -> Self:
-        return replace(self, ratio=to_own("ratio", self.ratio, units.ratio)) if units.point else self
 
     def log_magnification(self, radius: Array) -> Array:
         return 0.5 * self.ratio * radius**2
@@ -107,14 +102,6 @@ class ScheduledWeightNormFlow(WeightNormFlow):
 
     radial_schedule: Callable[[float], float] = lambda t: 1.0
     angular_schedule: Callable[[float], float] = lambda t: 1.0
-
-    def in_units(self, units: Units) -> Self:
-        def restated(schedule: Callable[[float], float]) -> Callable[[float], float]:
-            return lambda t: schedule(from_own(t, units.time))
-
-        schedules = (restated(one) for one in (self.radial_schedule, self.angular_schedule))
-        radial, angular = schedules if units.time else (self.radial_schedule, self.angular_schedule)
-        return replace(super().in_units(units), radial_schedule=radial, angular_schedule=angular)
 
     def log_magnification(self, radius: Array) -> Array:
         raise ArgumentError("flow must have a constant ratio to have magnified coordinates, got scheduled rates")

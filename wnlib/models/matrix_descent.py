@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import ArgumentError
-from wnlib.models.matrix import DIVERGED, MatrixProblem, power, slope
+from wnlib.flows.units import from_own, to_own
+from wnlib.models.matrix import DIVERGED, MatrixProblem, in_own_units, power, slope
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +79,14 @@ def matrix_descent(
         raise ArgumentError(f"scale and step must be > 0, got minima {scale.min()} and {step.min()}")
     if ratio is not None:
         ratio = check.positive("ratio", ratio)
+    units, problem = in_own_units(problem, depth)
+    radius: Array = to_own("scale", scale, units.point)
+    ratio = None if ratio is None else to_own("ratio", ratio, units.ratio)
     stop = 0.5 * (tolerance * float(np.linalg.norm(problem.y))) ** 2
     flat = problem.A.reshape(len(problem.y), -1)
     stiffness = depth**2 * float(np.linalg.norm(flat, 2)) ** 2
-    runs, n = len(scale), problem.n
-    X = scale[:, None, None] * np.eye(n) / np.sqrt(n)
+    runs, n = len(radius), problem.n
+    X = radius[:, None, None] * np.eye(n) / np.sqrt(n)
     bound = DIVERGED * np.maximum(problem.loss(power(X, depth)), problem.loss(np.zeros((n, n))))
     ends, taken, fit = X.copy(), np.full(runs, steps), np.zeros(runs, dtype=bool)
     going, f = np.arange(runs), step[:, None, None]
@@ -109,7 +113,7 @@ def matrix_descent(
             along = np.sum(G * U, axis=(1, 2), keepdims=True)
             U = U + ratio * h * r * (G - along * U)
             X = (r + h * along) * U / _norm(U)
-    return MatrixDescent(ends, taken, fit, depth)
+    return MatrixDescent(from_own(ends, units.point), taken, fit, depth)
 
 
 def _norm(X: Array) -> Array:

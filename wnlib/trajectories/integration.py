@@ -18,11 +18,11 @@ from wnlib._checks import Array
 from wnlib.errors import ArgumentError, IntegrationError
 from wnlib.flows.flow import Field, Flow
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own, to_own
 from wnlib.problem import Problem
 from wnlib.trajectories.charts import dual_chart
 from wnlib.trajectories.stepping import Event, stepped
 from wnlib.trajectories.trajectory import Told, Trajectory
-from wnlib.units import Units, from_own, to_own
 
 RTOL_RANGE = (1e-12, 1e-2)
 AMPLIFICATION = 1e7  # accepted loss of relative accuracy by cancellation: 1e-16 * 1e7 = 1e-9
@@ -77,8 +77,8 @@ def integrate(
         problem.require_nonnegative_interpolant()
     units = Units.of(problem, flow.depth)
     stop = _Stop(to_own("t_end", t_end, units.time), from_own(stop_loss, -units.loss), units)
-    follow = partial(_Segment.solve, flow.in_units(units), units.problem(problem), stop, rtol=rtol, coordinates=coordinates)
-    segments = [follow(start.in_units(units), 0.0)]
+    follow = partial(_Segment.solve, units.flow(flow), units.problem(problem), stop, rtol=rtol, coordinates=coordinates)
+    segments = [follow(units.start(start), 0.0)]
     while segments[-1].expired:
         last = segments[-1]
         segments.append(follow(last.end, last.times[-1], method=last.next_method))

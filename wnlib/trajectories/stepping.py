@@ -19,7 +19,8 @@ def stepped(
 ) -> tuple[OdeSolution | None, Event | None, str | None]:
     """The solution to its end, or to where the first of `events` falls to 0, which is returned with it.
 
-    None if the solver fails in its first step. An error has its time as it is `told`. Events cost as much as steps: they are looked at every few of these.
+    None if the solver fails in its first step. An error has its time as it is `told`. Events cost as much as
+    steps: they are looked at every few of these.
     """
     times, pieces, message, seen = [solver.t], list[DenseOutput](), None, 0
     while solver.status == "running":

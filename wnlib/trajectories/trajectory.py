@@ -15,8 +15,8 @@ from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.invariants import invariant_drift
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own
 from wnlib.problem import Problem
-from wnlib.units import Units, from_own
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Told:
     units: Units
 
     def __call__(self, times: Array) -> Polar:
-        return self.interpolant(from_own(times, -self.units.time)).out_of(self.units)
+        return self.units.told(self.interpolant(from_own(times, -self.units.time)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,14 +7,14 @@ $\xi = \omega^{1/L}$, and $x' = L\,x^{L-1} A^\top (y - A w)$ keeps its form if t
 
 $$\tau = \frac{\xi^{2-L}}{a\,b}.$$
 
-So does weight normalization, with $c = \tilde c\,\xi^{-2}$ and the same $\eta_r$; forces are in units of $a b$, losses of
-$b^2$. All of these are powers of two, $\omega$ one of $2^L$: multiplication by them is exact. They are kept as
+So does weight normalization, with $c = \tilde c\,\xi^{-2}$ and the same $\eta_r$; forces are in units of $a b$, losses
+of $b^2$. All of these are powers of two, $\omega$ one of $2^L$: multiplication by them is exact. They are kept as
 exponents, because they may be beyond the largest float.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,7 +22,12 @@ from numpy.typing import ArrayLike
 
 from wnlib._checks import Array
 from wnlib.errors import ArgumentError
+from wnlib.flows.flow import Flow, GradientFlow
+from wnlib.flows.polar import Polar
+from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.problem import Problem
+
+AnyFlow = TypeVar("AnyFlow", bound=Flow)
 
 SHARE = 0.4  # a unit is at most 2^0.4 above the size: no tie, as 0.5 would be for the square roots of integers
 
@@ -48,7 +53,12 @@ class Units:
     @classmethod
     def of(cls, problem: Problem, depth: int = 1) -> "Units":
         """Those in which the columns of A have root mean square norm 1, and y norm 1, or nearly."""
-        return cls.of_sizes(_log2_norm(problem.A) - 0.5 * np.log2(problem.shape[1]), _log2_norm(problem.y), depth)
+        return cls.of_data(problem.A, problem.y, problem.shape[1], depth)
+
+    @classmethod
+    def of_data(cls, A: Array, y: Array, columns: float, depth: int) -> "Units":
+        """The same of measurements A of any shape, of that many columns, and data y."""
+        return cls.of_sizes(_log2_norm(A) - 0.5 * float(np.log2(columns)), _log2_norm(y), depth)
 
     @classmethod
     def of_weights(cls, weights: ArrayLike, depth: int) -> "Units":
@@ -92,10 +102,39 @@ class Units:
             truth = None if problem.truth is None else from_own(problem.truth, -self.weights)
             if truth is not None and not np.isfinite(truth).all():
                 truth = None
-            stated[self] = type(problem)(
-                from_own(problem.A, -self.matrix), from_own(problem.y, -self.data), truth
-            )
+            stated[self] = type(problem)(from_own(problem.A, -self.matrix), from_own(problem.y, -self.data), truth)
         return stated[self]
+
+    def flow(self, flow: AnyFlow) -> AnyFlow:
+        """The flow in these units. Raises ArgumentError if its ratio has no floating-point number there."""
+        if isinstance(flow, GradientFlow):
+            return flow
+        if not isinstance(flow, WeightNormFlow):
+            raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
+        changes: dict[str, Any] = {"ratio": to_own("ratio", flow.ratio, self.ratio)} if self.point else {}
+        if self.time and isinstance(flow, ScheduledWeightNormFlow):
+            for name in ("radial_schedule", "angular_schedule"):
+                changes[name] = Schedule(getattr(flow, name), self.time)
+        return replace(flow, **changes) if changes else flow
+
+    def start(self, start: Polar) -> Polar:
+        """Points in these units. Raises ArgumentError for a radius that has no floating-point number there."""
+        return replace(start, radius=np.asarray(to_own("start's radius", np.asarray(start.radius), self.point)))
+
+    def told(self, points: Polar) -> Polar:
+        """Points that are in these units in the caller's."""
+        return replace(points, radius=from_own(np.asarray(points.radius), self.point)) if self.point else points
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A function of time, as one of the time in a problem's own unit."""
+
+    schedule: Callable[[float], float]
+    unit: int
+
+    def __call__(self, t: float) -> float:
+        return self.schedule(from_own(t, self.unit))
 
 
 def from_own(value: Any, unit: int | Array) -> Any:
@@ -117,12 +156,13 @@ def to_own(name: str, value: Any, unit: int) -> Any:
     size = np.abs(scaled)
     if np.any(((size < np.finfo(float).tiny) & (value != 0)) | ~np.isfinite(size)):
         raise ArgumentError(
-            f"{name} must be within the range of floating-point numbers in the problem's own unit of 2^{unit}, got {value}"
+            f"{name} must be within the range of floating-point numbers in the problem's own unit of 2^{unit}, "
+            f"got {value}"
         )
     return scaled
 
 
-def _log2_norm(values: Array | Sequence[float]) -> float:
+def _log2_norm(values: Array) -> float:
     largest = float(np.abs(values).max(initial=0.0))
     if largest == 0:
         return -np.inf
