@@ -10,6 +10,7 @@ from wnlib.trajectories.charts.base import DualChart
 
 EXPONENT = 100.0  # products of several bounded exponentials do not overflow either
 NEGLIGIBLE = 1e-10  # of a weight, relative to the largest
+PREFERENCE = np.log(1e8)  # the largest, beyond which independence would not count; larger ones are drawn together
 SHRINKAGE = 0.1  # a chart expires when an eliminated entry of theta has shrunk by this factor
 
 
@@ -31,7 +32,9 @@ class LogChart(DualChart):
     def _preference(self) -> Array:
         if self.flow.depth == 2:
             return np.ones_like(self.theta)
-        return np.maximum(np.abs(self.theta).min() / np.abs(self.theta), 1e-8)
+        # Of a saddle's support they are so small that the next one to join it differs from the others by less.
+        sizes = np.log(np.abs(self.theta))
+        return np.exp((sizes.min() - sizes) * min(1.0, PREFERENCE / max(1.0, np.ptp(sizes))))
 
     def encode(self) -> Array:
         return self._log_v_center()[self.basis]
@@ -140,7 +143,10 @@ class LogWeightNormChart(LogChart):
         unit_weights = (v / norm) ** L
         unit_output = self.problem.A @ unit_weights
         residual = self.problem.y - _bounded_exp(L * state[0]) * unit_output
-        d_log_r = L * radial_rate * _bounded_exp((L - 2) * state[0]) * (residual @ unit_output)
+        # On the flow log |v| stays 0. Were nothing to hold it there, then on a plateau, where all that holds others is
+        # stiff, steps could be no longer than rounding errors take to move it.
+        along = residual @ unit_output + (largest + np.log(norm))
+        d_log_r = L * radial_rate * _bounded_exp((L - 2) * state[0]) * along
         d_s = c * _bounded_exp(2 * state[0]) * d_log_r
         rate = L * c * radial_rate * _bounded_exp(L * state[0] + (L - 2) * log_u_basis)
         velocity = np.concatenate([[d_log_r, d_s], rate * (self.A_basis.T @ residual) - d_s])
@@ -159,6 +165,7 @@ class LogWeightNormChart(LogChart):
         D_residual = -r_L * D_unit_output
         D_residual[:, 0] -= L * r_L * unit_output
         D_dlog_r = unit_output @ D_residual + residual @ D_unit_output
+        D_dlog_r[1:] += D_log_norm
         D_dlog_r *= L * radial_rate * _bounded_exp((L - 2) * state[0])
         D_dlog_r[0] += (L - 2) * velocity[0]
         D_ds = c * r2 * D_dlog_r
