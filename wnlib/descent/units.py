@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from wnlib._checks import Array
+from wnlib.descent.arguments import PerRun
 from wnlib.descent.methods import DescentMethod
 from wnlib.descent.polar import PolarDescent
 from wnlib.flows.units import Units, from_own, to_own
@@ -22,8 +23,13 @@ DIMENSIONS: Mapping[str, Callable[[Units], int]] = {  # of what methods are made
 def in_units(method: DescentMethod, units: Units) -> DescentMethod:
     """The method in the units. Raises ArgumentError if it is made of what has no floating-point number there."""
     known = {name: value for name, value in method.parameters.items() if name in DIMENSIONS}
-    stated = {name: to_own(name, value, DIMENSIONS[name](units)) for name, value in known.items()}
+    stated = {name: to_own(name, _plain(value), DIMENSIONS[name](units)) for name, value in known.items()}
     return replace(method, **stated) if stated else method
+
+
+def _plain(value: PerRun) -> PerRun:
+    """One number for all runs as a number, not as an array without axes, which methods refuse."""
+    return float(value) if np.ndim(value) == 0 else value
 
 
 def told(method: DescentMethod, states: Array, units: Units) -> Array:

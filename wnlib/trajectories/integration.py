@@ -107,8 +107,8 @@ class _Stop:
 class _Segment:
     """A solution within one chart and by one solver; `expired` if either ended before the solution did.
 
-    Its `times` are counted from its own `begin`: what happens after a long plateau may be faster than the time since the
-    start can tell. `arrived` if the residual is a rounding error from the last time on: the point stays what it is.
+    Its `times` are counted from its own `begin`: what happens after a long plateau may be faster than the time since
+    the start can tell. `arrived` if the residual is a rounding error from the last time on: the point stays what it is.
     """
 
     begin: float
