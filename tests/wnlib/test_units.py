@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -249,11 +250,11 @@ def unscaled(name: str, depth: int) -> Answer:
 
 
 @settings(max_examples=2, deadline=None)
-@given(matrix=st.integers(-480, 480), data=st.integers(-480, 480))
+@given(matrix=st.integers(-300, 300), weights=st.integers(-300, 300))
 @pytest.mark.parametrize(("name", "depth"), CASES)
-def test_powers_of_two_scale_the_answer_to_the_bit(name: str, depth: int, matrix: int, data: int) -> None:
-    """A and y between 1e-150 and 1e150: what has no floating-point number is what exact scaling rounds to."""
-    by = Scaling(depth, matrix, (data - matrix) // depth)
+def test_powers_of_two_scale_the_answer_to_the_bit(name: str, depth: int, matrix: int, weights: int) -> None:
+    """A from 1e-90 to 1e90, y from 1e-180 to 1e180: times and rates have numbers; other answers round as they do."""
+    by = Scaling(depth, matrix, weights // depth)
     plain, scaled = unscaled(name, depth), SOLVERS[name][0](depth)(by)
     for what, (found, unit) in scaled.items():
         with np.errstate(over="ignore", under="ignore"):
@@ -324,17 +325,16 @@ def test_a_tiny_start_alone_is_held_by_its_logarithm(depth: int, scale: float) -
             limit(flow, PROBLEM, start)
     if depth == 2:
         end = integrate(plain, PROBLEM, plain.start(12, scale), 1e6)
-        np.testing.assert_allclose(end.weights[-1], limit(plain, PROBLEM, plain.start(12, scale)).weights, atol=1e-6)
+        np.testing.assert_allclose(end.weights[-1], limit(plain, PROBLEM, plain.start(12, scale)).weights, atol=1e-4)
 
 
 def test_small_problems_with_starts_of_another_size_are_solved_or_refused_by_name() -> None:
     problem = Problem(1e-150 * PROBLEM.A, 1e-200 * PROBLEM.y)
     for depth in (1, 2, 3):
         for flow in (GradientFlow(depth), WeightNormFlow(depth, 1.0), WeightNormFlow(depth, 1e50)):
-            try:
+            named = (CollapseError, IntegrationError) if isinstance(flow, WeightNormFlow) else ()
+            with suppress(*named):
                 assert limit(flow, problem, flow.start(12, 1e-162)).residual < 1e-9
-            except (CollapseError, IntegrationError) as error:  # at the extreme ratio
-                assert isinstance(flow, WeightNormFlow), error
     method = DecayedSalimansKingmaDescent(2, norm=1e-25, vector_decay=1e-300)
     with pytest.raises(ArgumentError, match="step must be within the range"):
         descend(method, problem, GradientFlow(2).start(12, 1e-25), 1.0, 10)

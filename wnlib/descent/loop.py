@@ -20,7 +20,7 @@ from wnlib.descent.runs import Runs, Snapshots
 from wnlib.descent.units import in_units, told
 from wnlib.errors import ArgumentError, DescentError
 from wnlib.flows.polar import Polar
-from wnlib.flows.units import Units, from_own, to_own
+from wnlib.flows.units import Units, from_own, require_nonnegative_interpolant, to_own
 from wnlib.problem import Problem
 
 
@@ -85,9 +85,9 @@ def descend(
     if divergence not in ("raise", "record"):
         raise ArgumentError(f"divergence must be 'raise' or 'record', got {divergence!r}")
     shape = shape_of_runs(start=start.radius, **method.parameters, step=step, seed=seed, stop_loss=stop_loss)
-    if method.depth >= 2:
-        problem.require_nonnegative_interpolant()
     units = Units.of(problem, method.depth)
+    if method.depth >= 2:
+        require_nonnegative_interpolant(problem, units.problem(problem))
     own, own_step = units.problem(problem), to_own("step", step, units.time)
     runs = Runs.at(in_units(method, units), own, units.start(start), own_step, from_own(stop_loss, -units.loss), shape)
     epochs = Epochs(own, batch_size, seed if seed.ndim == 0 else np.broadcast_to(seed, shape).ravel())

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wnlib._checks import Array
-from wnlib.errors import ArgumentError
+from wnlib.errors import ArgumentError, InfeasibleError
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.polar import Polar
 from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
@@ -135,6 +135,15 @@ class Schedule:
 
     def __call__(self, t: float) -> float:
         return self.schedule(from_own(t, self.unit))
+
+
+def require_nonnegative_interpolant(problem: Problem, own: Problem) -> None:
+    """Raise InfeasibleError, in the problem's units, unless it has one, which is sought in its own."""
+    try:
+        own.require_nonnegative_interpolant()
+    except InfeasibleError:
+        problem.require_nonnegative_interpolant()
+        raise
 
 
 def from_own(value: Any, unit: int | Array) -> Any:

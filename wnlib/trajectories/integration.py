@@ -18,7 +18,7 @@ from wnlib._checks import Array
 from wnlib.errors import ArgumentError, IntegrationError
 from wnlib.flows.flow import Field, Flow
 from wnlib.flows.polar import Polar
-from wnlib.flows.units import Units, from_own, to_own
+from wnlib.flows.units import Units, from_own, require_nonnegative_interpolant, to_own
 from wnlib.problem import Problem
 from wnlib.trajectories.charts import dual_chart
 from wnlib.trajectories.stepping import Event, stepped
@@ -75,9 +75,9 @@ def integrate(
         raise ArgumentError(f"coordinates must be 'dual' or 'primal', got {coordinates!r}")
     if check.real("stop_loss", stop_loss) < 0:
         raise ArgumentError(f"stop_loss must be >= 0, got {stop_loss}")
-    if flow.depth >= 2:
-        problem.require_nonnegative_interpolant()
     units = Units.of(problem, flow.depth)
+    if flow.depth >= 2:
+        require_nonnegative_interpolant(problem, units.problem(problem))
     stop = _Stop(to_own("t_end", t_end, units.time), from_own(stop_loss, -units.loss), units)
     follow = partial(_Segment.solve, units.flow(flow), units.problem(problem), stop, rtol=rtol, coordinates=coordinates)
     segments = [follow(units.start(start), 0.0)]
