@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import linalg
 
 from wnlib._checks import Array
 from wnlib.errors import ArgumentError, InfeasibleError
@@ -172,6 +173,9 @@ def to_own(name: str, value: Any, unit: int) -> Any:
 
 
 def _log2_norm(values: Array) -> float:
+    size = float(linalg.norm(values.ravel(), check_finite=False))
+    if np.finfo(float).tiny < size < np.inf:
+        return float(np.log2(size))
     largest = float(np.abs(values).max(initial=0.0))
     if largest == 0:
         return -np.inf
