@@ -72,7 +72,7 @@ class Trajectory:
     @cached_property
     def loss(self) -> Array:
         """Square loss, shape (T,)."""
-        return self.problem.loss(self.weights)
+        return np.asarray(from_own(self._own_loss, self._units.loss))
 
     @cached_property
     def _units(self) -> Units:
