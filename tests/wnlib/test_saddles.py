@@ -100,3 +100,15 @@ def test_a_stay_needs_few_outsiders_and_constant_rates() -> None:
         stay(GradientFlow(1), at, point, 1.0)
     with pytest.raises(ValueError, match="flow must have a constant ratio"):
         stay(ScheduledWeightNormFlow(3, 1.0), at, point, 1.0)
+
+
+def test_a_long_plateau_is_followed_to_its_exit_and_beyond():
+    """Rounding errors of a direction that nothing held had bounded the steps: 200,000 evaluations at t = 3e9."""
+    problem, flow = Problem.gaussian(24, 60, 3), WeightNormFlow(3, 30.0)
+    start = flow.start(60, 0.3)
+    exits = cascade(problem).exits(flow, start)
+    path = integrate(flow, problem, start, 10 * exits[-1])
+    assert exits[-1] > 1e12
+    assert len(path.t) < 10_000
+    assert_allclose(path.plateaus()[:, 1], exits, rtol=0.02)
+    assert path.loss[-1] < 1e-20

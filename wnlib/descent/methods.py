@@ -23,7 +23,7 @@ from wnlib._values import Value
 from wnlib.descent.arguments import PerRun, Shape
 from wnlib.descent.rows import Explicit, Rows
 from wnlib.flows.flow import Flow, GradientFlow
-from wnlib.flows.polar import Polar
+from wnlib.flows.polar import Polar, norm
 
 Mask = NDArray[np.bool_]
 Parts = tuple[Array, ...]  # a state, in contiguous pieces: (x,), or g of shape (...) and v of shape (..., N)
@@ -161,7 +161,9 @@ class GradientDescent(DescentMethod):
 
     def decode(self, states: Array) -> Polar:
         states = numeric("states", states)
-        return GradientFlow(self.depth).decode(states if self.depth == 1 else np.log(states))
+        radius = norm(states)
+        direction = Polar.of(radius, states / radius[..., None])
+        return direction if self.depth == 1 else replace(direction, sign=np.ones(1))
 
     def split(self, states: Array) -> Parts:
         return (np.ascontiguousarray(states),)

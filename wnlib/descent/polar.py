@@ -8,7 +8,7 @@ from wnlib._checks import Array, numeric
 from wnlib.descent.arguments import PerRun, one, positive
 from wnlib.descent.methods import DescentMethod, Parts, Spare, column, power_of
 from wnlib.descent.rows import Rows
-from wnlib.flows.polar import Polar
+from wnlib.flows.polar import Polar, norm
 from wnlib.flows.weight_norm import WeightNormFlow
 
 
@@ -106,7 +106,7 @@ class SalimansKingmaDescent(DescentMethod):
 
     def norms(self, states: Array) -> Array:
         r"""$\|v\|$, shape (...), at states of shape (..., n)."""
-        return _norm(numeric("states", states)[..., 1:])
+        return norm(numeric("states", states)[..., 1:])
 
     def split(self, states: Array) -> Parts:
         return _split(states)

@@ -11,6 +11,7 @@ from wnlib.descent.methods import DescentMethod, Mask
 from wnlib.descent.polar import SalimansKingmaDescent
 from wnlib.errors import ArgumentError
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own
 from wnlib.problem import Problem
 
 
@@ -64,7 +65,9 @@ class Descent(Value):
     @property
     def loss(self) -> Array:
         """Square loss, shape (T, ...)."""
-        return self.problem.loss(self.weights)
+        units = Units.of(self.problem, self.method.depth)
+        own = units.problem(self.problem).loss(from_own(self.weights, -units.weights))
+        return np.asarray(from_own(own, units.loss))
 
     @property
     def l1(self) -> Array:

@@ -24,7 +24,7 @@ from wnlib import _checks as check
 from wnlib._checks import Array, numeric
 from wnlib._values import Value
 from wnlib.errors import ArgumentError
-from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.polar import Polar, log_norm, norm
 from wnlib.problem import Problem
 
 Field = Callable[[float, Array], Array]
@@ -190,7 +190,7 @@ class GradientFlow(Flow):
     def decode(self, states: Array) -> Polar:
         states = numeric("states", states)
         if self.depth == 1:
-            radius = np.linalg.norm(states, axis=-1)
+            radius = norm(states)
             return Polar.of(radius, states / radius[..., None])
         log_radius = log_norm(states)
         return Polar(np.exp(log_radius), states - log_radius[..., None], np.ones(1))

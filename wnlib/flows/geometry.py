@@ -22,7 +22,7 @@ from wnlib._checks import Array, numeric
 from wnlib._values import Value
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow, GradientFlow
-from wnlib.flows.polar import Polar, log_norm, radius_of
+from wnlib.flows.polar import Polar, log_norm, norm, radius_of
 from wnlib.flows.weight_norm import WeightNormFlow
 
 
@@ -149,7 +149,7 @@ class PlainMirrorMap(MirrorMap):
     def potential(self, weights: Array) -> Array:
         L, weights = self.flow.depth, numeric("weights", weights)
         if L == 1:
-            return 0.5 * np.sum(weights**2, axis=-1) * np.exp(-self.unit)
+            return 0.5 * np.sum((weights * np.exp(-0.5 * self.unit)[..., None]) ** 2, axis=-1)
         if L == 2:
             return 0.5 * np.sum(xlogy(weights, weights) - weights, axis=-1)
         return -(L / 2) / (L - 2) * np.sum(weights ** (2 / L), axis=-1) * np.exp((L - 2) * self.unit)
@@ -167,11 +167,11 @@ class MagnifiedMirrorMap(MirrorMap):
     def potential(self, weights: Array) -> Array:
         L, c, weights = self.flow.depth, self.flow.ratio, numeric("weights", weights)
         if L == 1:
-            radius = np.linalg.norm(weights, axis=-1)
+            radius = norm(weights)
             return np.sqrt(2 / c) * dawsn(radius * np.sqrt(c / 2)) * np.exp(c * radius**2 / 2 - self.unit)
         if L == 2:
             mass = np.sum(weights, axis=-1)
-            return 0.5 * (np.sum(xlogy(weights, weights), axis=-1) - xlogy(mass, mass)) + c / 4 * mass**2
+            return 0.5 * (np.sum(xlogy(weights, weights), axis=-1) - xlogy(mass, mass)) + c / 4 * mass * mass
         decay = (L - 2) * c / 2
         rho = np.sum(weights ** (2 / L), axis=-1)
         tail = scaled_upper_gamma(L, decay * rho) * np.exp((L - 2) * self.unit - decay * rho) / decay ** (L / 2)

@@ -16,6 +16,7 @@ from wnlib._checks import Array
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own, to_own
 from wnlib.problem import Problem
 
 
@@ -36,10 +37,13 @@ def metric(flow: Flow, point: Polar) -> Array:
         array([[36.,  0.],
                [ 0., 64.]])
     """
+    units = Units.of_weights(np.atleast_1d(point.radius), depth=1)
+    flow, point = units.flow(flow), units.start(point)
     L, u, rate = flow.depth, point.direction, flow.angular_rate(point.radius)
     gamma = flow.relative_rate(point.radius) * point.radius**2
     D, P = np.diag(u ** (L - 1)), np.outer(u, u)
-    return np.asarray(L**2 * rate * point.radius ** (2 * L) * D @ (np.eye(len(u)) - P + P / gamma) @ D)
+    K = L**2 * rate * point.radius ** (2 * L) * D @ (np.eye(len(u)) - P + P / gamma) @ D
+    return np.asarray(from_own(K, (2 * L - 2) * units.point))
 
 
 def rate_matrix(flow: Flow, problem: Problem, weights: Array) -> Array:
@@ -61,8 +65,16 @@ def rate_matrix(flow: Flow, problem: Problem, weights: Array) -> Array:
         >>> rate_matrix(GradientFlow(depth=2), problem, np.array([9.0, 16.0])).round(12)
         array([[100.]])
     """
+    units = Units.of(problem, flow.depth)
+    flow, problem, weights = _stated(units, flow, problem, weights)
     basis = linalg.orth(problem.A)
-    return np.asarray(basis.T @ _rates(flow, problem, weights) @ basis)
+    return np.asarray(from_own(basis.T @ _rates(flow, problem, weights) @ basis, -units.time))
+
+
+def _stated(units: Units, flow: Flow, problem: Problem, weights: Array) -> tuple[Flow, Problem, Array]:
+    weights = np.asarray(weights, dtype=np.float64)
+    to_own("weights", float(np.abs(weights).max()), units.weights)  # the smaller ones may vanish beside the largest
+    return units.flow(flow), units.problem(problem), from_own(weights, -units.weights)
 
 
 def _rates(flow: Flow, problem: Problem, weights: Array) -> Array:
@@ -98,6 +110,11 @@ def sharpness(flow: Flow, problem: Problem, weights: Array) -> float:
         >>> round(sharpness(GradientFlow(depth=2), problem, np.array([9.0, 16.0])), 12)
         100.0
     """
+    units = Units.of(problem, flow.depth)
+    return float(from_own(_sharpness(*_stated(units, flow, problem, weights)), -units.time))
+
+
+def _sharpness(flow: Flow, problem: Problem, weights: Array) -> float:
     return float(linalg.eigvalsh(_rates(flow, problem, weights))[-1])
 
 
@@ -120,4 +137,5 @@ def longest_step(flow: Flow, problem: Problem, weights: Array) -> float:
         >>> round(longest_step(GradientFlow(depth=2), problem, np.array([9.0, 16.0])), 12)
         0.02
     """
-    return 2 / sharpness(flow, problem, weights)
+    units = Units.of(problem, flow.depth)
+    return float(from_own(2 / _sharpness(*_stated(units, flow, problem, weights)), units.time))

@@ -2,9 +2,10 @@ r"""Points in polar coordinates, $x = r u$ with $\|u\| = 1$, in logarithms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from wnlib import _checks as check
 from wnlib._checks import Array, numeric
@@ -21,6 +22,19 @@ def log_norm(log_entries: Array) -> Array:
     unit = np.where(np.isfinite(largest), largest, 0.0)
     with np.errstate(divide="ignore"):
         return unit + 0.5 * np.log(np.sum(np.exp(2 * (log_entries - unit[..., None])), axis=-1))
+
+
+def _scaled(values: Any, exponent: NDArray[np.intc]) -> Any:
+    """Values times powers of two, exactly."""
+    if np.iscomplexobj(values):
+        return np.ldexp(values.real, exponent) + 1j * np.ldexp(values.imag, exponent)
+    return np.ldexp(values, exponent)
+
+
+def norm(vectors: Array) -> Array:
+    """The Euclidean norm of vectors (..., N), shape (...), also where squares would over- or underflow."""
+    unit = np.frexp(np.abs(vectors).max(axis=-1))[1]
+    return np.ldexp(np.linalg.norm(np.ldexp(vectors, -unit[..., None]), axis=-1), unit)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,10 +106,14 @@ class Polar(Value):
             ArgumentError: for a depth that is no integer >= 1.
         """
         depth = check.integer("depth", depth, least=1)
+        # A power of two in the radius is one in the weights: these scale exactly.
+        fraction, exponent = np.frexp(np.abs(self.radius))
         with np.errstate(divide="ignore"):
-            log_radius = np.log(np.abs(self.radius))[..., None]
+            log_radius = np.log(fraction)[..., None]
         sign = self.sign * np.sign(self.radius)[..., None] if depth == 1 else 1.0
-        return sign * np.exp(depth * (log_radius + self.log_direction))
+        sizes = np.exp(depth * (log_radius + self.log_direction))
+        with np.errstate(over="ignore"):
+            return sign * _scaled(sizes, depth * exponent[..., None])
 
 
 def radius_of(weights: Array, depth: int) -> Array:
@@ -110,8 +128,10 @@ def radius_of(weights: Array, depth: int) -> Array:
         >>> float(radius_of(np.array([9.0, 16.0]), depth=2))
         5.0
     """
-    weights, depth = numeric("weights", weights), check.integer("depth", depth, least=1)
-    return np.sqrt(np.sum(np.abs(weights) ** (2 / depth), axis=-1))
+    weights, depth = np.abs(numeric("weights", weights)), check.integer("depth", depth, least=1)
+    unit = np.frexp(weights.max(axis=-1))[1] // depth  # only at depth 1 could a power over- or underflow
+    powers = np.ldexp(weights, -depth * unit[..., None]) ** (2 / depth)
+    return np.ldexp(np.sqrt(np.sum(powers, axis=-1)), unit)
 
 
 def polar_of(weights: Array, depth: int) -> Polar:

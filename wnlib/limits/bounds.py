@@ -21,6 +21,7 @@ from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map, scaled_upper_gamma
 from wnlib.flows.polar import radius_of
+from wnlib.flows.units import Units, from_own, to_own
 
 
 def mass_bound(flow: Flow, scale: float, target: Array) -> float:
@@ -46,8 +47,9 @@ def mass_bound(flow: Flow, scale: float, target: Array) -> float:
         (3.02, 3.43)
     """
     target = _target(target)
-    n, depth = len(target), flow.depth
-    start = flow.start(n, scale)
+    n, depth, units = len(target), flow.depth, Units.of_weights(target, flow.depth)
+    flow, scale = units.flow(flow), to_own("scale", scale, units.point)
+    target, start = from_own(target, -units.weights), flow.start(n, scale)
     mirror = mirror_map(flow, scale)
     budget = float(mirror.bregman(target, start))
 
@@ -59,8 +61,9 @@ def mass_bound(flow: Flow, scale: float, target: Array) -> float:
     if not (np.isfinite(budget) and over_budget(high) > 0):
         return np.inf
     if over_budget(low) >= 0:  # the excess that the bound leaves is below rounding
-        return low
-    return float(brentq(over_budget, low, high, xtol=1e-15 * low, rtol=1e-14))
+        return float(from_own(low, units.weights))
+    bound = float(brentq(over_budget, low, high, xtol=1e-15 * low, rtol=1e-14))
+    return float(from_own(bound, units.weights))
 
 
 def _target(target: ArrayLike) -> Array:

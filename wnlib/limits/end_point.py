@@ -11,6 +11,7 @@ from wnlib._values import Value, computed_once
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own
 from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
@@ -70,9 +71,10 @@ class Limit(Value):
         In units of the start (`MirrorMap`); infinite where it exceeds the largest float in them.
         """
         shift, _, log_unit = self._shift
-        where = self.attainable
+        where, units = self.attainable, Units.of(self.problem, self.flow.depth)
+        own = least_squares(units.problem(self.problem).A[:, where].T, shift[where])
         with np.errstate(over="ignore"):
-            return least_squares(self.problem.A[:, where].T, shift[where]) * np.exp(log_unit)
+            return np.asarray(from_own(own * np.exp(log_unit), -units.matrix))
 
     @computed_once
     def kkt(self) -> float:

@@ -8,6 +8,7 @@ solved: see the theorem "The length of a plateau", whose formulas these are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from wnlib._values import Value
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
 from wnlib.flows.polar import Polar, radius_of
+from wnlib.flows.units import Units, from_own
 from wnlib.problem import Problem
 
 
@@ -73,12 +75,29 @@ def saddle(problem: Problem, candidates: Sequence[int] | NDArray[np.integer]) ->
     columns = check.integers("candidates", candidates, least=0, most=problem.shape[1] - 1)
     if columns.ndim != 1 or np.unique(columns).size < columns.size:
         raise ArgumentError(f"candidates must be indices, each once, got {columns}")
+    units = Units.of(problem)
+    return _told(problem, units, _own_saddle(units.problem(problem), columns))
+
+
+def _own_saddle(problem: Problem, columns: NDArray[np.integer[Any]]) -> Saddle:
+    """That of a problem in its own units."""
     weights = np.zeros(problem.shape[1])
     if columns.size:
         weights[columns] = nnls(problem.A[:, columns], problem.y, maxiter=30 * columns.size + 30)[0]
+    return saddle_at(problem, weights)
+
+
+def saddle_at(problem: Problem, weights: Array) -> Saddle:
+    """The saddle with known weights (N,)."""
     residual = problem.residual(weights)
     force = np.where(weights > 0, 0.0, problem.A.T @ residual)
     return Saddle(problem, weights, 0.5 * float(residual @ residual), force)
+
+
+def _told(problem: Problem, units: Units, own: Saddle) -> Saddle:
+    """A saddle in the caller's units."""
+    weights, loss = from_own(own.weights, units.weights), from_own(own.loss, units.loss)
+    return Saddle(problem, weights, loss, from_own(own.force, units.force))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,7 +106,8 @@ class Cascade(Value):
 
     Attributes:
         saddles: K of them; the first is w = 0, the last interpolates or has no weight left to grow.
-        dual_time: For how long the flow stays at each, in units of $|m_L(z(0))|$ over $\kappa L$, shape (K - 1,).
+        own_time: The `dual_time` in the problem's own unit, shape (K - 1,).
+        units: The problem's own.
 
     Example:
         >>> import numpy as np
@@ -100,7 +120,13 @@ class Cascade(Value):
     """
 
     saddles: tuple[Saddle, ...]
-    dual_time: Array
+    own_time: Array
+    units: Units
+
+    @property
+    def dual_time(self) -> Array:
+        r"""For how long the flow stays at each, in units of $|m_L(z(0))|$ over $\kappa L$, shape (K - 1,)."""
+        return np.asarray(from_own(self.own_time, -self.units.force))
 
     def exits(self, flow: Flow, start: Polar) -> Array:
         r"""The predicted times, shape (K - 1,), at which a flow of depth L >= 3 leaves each saddle.
@@ -108,13 +134,17 @@ class Cascade(Value):
         The start is uniform, of shape (N,). Each stay lasts dual_time * $|m_L(z(0))| / (\kappa L)$, with $\kappa$ at
         the saddle; at w = 0 at the start.
         """
+        units = Units.of(self.saddles[0].problem, flow.depth)
+        flow, start = units.flow(flow), units.start(start)
         L, magnified = flow.depth, flow.log_magnification
-        at = [float(start.radius), *(float(radius_of(one.weights, L)) for one in self.saddles[1:-1])]
-        radius = np.array(at[: len(self.dual_time)])
+        weights = [from_own(one.weights, -units.weights) for one in self.saddles[1:-1]]
+        radius = np.array([float(start.radius), *(float(radius_of(one, L)) for one in weights)][: len(self.own_time)])
         log_z = magnified(np.asarray(start.radius)) + start.log_direction[0]
         log_unit = (2 - L) * (log_z - magnified(radius)) - L * np.log(radius)
         stay = np.exp(log_unit) / ((L - 2) * L * flow.angular_rate(radius))
-        return np.asarray(np.cumsum(self.dual_time * stay))
+        # The own units of this depth differ in y's from those of the cascade.
+        dual_time = from_own(self.own_time, units.force - self.units.force)
+        return np.asarray(from_own(np.cumsum(dual_time * stay), units.time))
 
 
 def cascade(problem: Problem, most: int = 50) -> Cascade:
@@ -138,10 +168,12 @@ def cascade(problem: Problem, most: int = 50) -> Cascade:
         [1.943, 0.646, 0.11, 0.0]
     """
     most = check.integer("most", most, least=1)
+    units = Units.of(problem)
+    own = units.problem(problem)
     left = np.ones(problem.shape[1])  # -m_L(z_i), in units of that of the start
     free: NDArray[np.integer] = np.empty(0, dtype=int)
-    saddles, stays = [saddle(problem, free)], []
-    floor = 1e-20 * problem.loss_of_zero
+    saddles, stays = [_own_saddle(own, free)], []
+    floor = 1e-20 * own.loss_of_zero
     while saddles[-1].loss > floor and len(saddles) < most:
         force = saddles[-1].force
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -152,6 +184,6 @@ def cascade(problem: Problem, most: int = 50) -> Cascade:
         left = np.maximum(left - time[i] * force, 0)
         left[i] = 0
         free = np.append(np.flatnonzero(saddles[-1].support), i)
-        saddles.append(saddle(problem, free))
+        saddles.append(_own_saddle(own, free))
         stays.append(float(time[i]))
-    return Cascade(tuple(saddles), np.array(stays))
+    return Cascade(tuple(_told(problem, units, one) for one in saddles), np.array(stays), units)

@@ -27,6 +27,7 @@ from wnlib import _checks as check
 from wnlib._checks import Array, numeric
 from wnlib._values import Value
 from wnlib.errors import ArgumentError
+from wnlib.flows.units import Units, from_own
 from wnlib.problem import Problem
 
 SYMMETRIC = 1e-10  # relative asymmetry up to which a measurement counts as symmetric
@@ -165,6 +166,12 @@ class MatrixProblem(Value):
         for k, (i, j) in enumerate(np.transpose(np.triu_indices(n))[drawn]):
             A[k, i, j] = A[k, j, i] = 1.0 if i == j else 0.5
         return cls(A, np.sum(A * truth, axis=(1, 2)), truth)
+
+
+def in_own_units(problem: MatrixProblem, depth: int) -> tuple[Units, MatrixProblem]:
+    """The problem's own units, see `wnlib.flows.units`, and the problem in them."""
+    units = Units.of_data(problem.A, problem.y, problem.n * (problem.n + 1) / 2, depth)
+    return units, MatrixProblem(from_own(problem.A, -units.matrix), from_own(problem.y, -units.data))
 
 
 def planted(m: int, n: int, rank: int, seed: int) -> tuple[Array, int, np.random.Generator]:

@@ -10,7 +10,8 @@ from wnlib._checks import Array
 from wnlib._diverging import finite, loss_bound
 from wnlib._values import Value
 from wnlib.errors import ArgumentError
-from wnlib.models.matrix import MatrixProblem, power, slope
+from wnlib.flows.units import from_own, to_own
+from wnlib.models.matrix import MatrixProblem, in_own_units, power, slope
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,8 +85,11 @@ def matrix_descent(
     if ratio is not None:
         ratio = check.positive("ratio", ratio)
     tolerance = check.positive("tolerance", tolerance)
+    units, problem = in_own_units(problem, depth)
+    radius: Array = to_own("scale", scale, units.point)
+    ratio = None if ratio is None else to_own("ratio", ratio, units.ratio)
     stiffness = depth**2 * float(np.linalg.norm(problem.A.reshape(len(problem.y), -1), 2)) ** 2
-    X = scale[:, None, None] * np.eye(problem.n) / np.sqrt(problem.n)
+    X = radius[:, None, None] * np.eye(problem.n) / np.sqrt(problem.n)
     ends, taken = X.copy(), np.full(len(scale), steps)
     fit, diverged = np.zeros((2, len(scale)), dtype=bool)
     going, f = np.arange(len(scale)), step[:, None, None]
@@ -106,7 +110,7 @@ def matrix_descent(
             going, f, X = going[~ended], f[~ended], moved[~ended]
             if not going.size:
                 break
-    return MatrixDescent(ends, taken, fit, diverged, depth)
+    return MatrixDescent(from_own(ends, units.point), taken, fit, diverged, depth)
 
 
 def _moved(

@@ -13,7 +13,7 @@ Problems are doubled ones, $[A, -A]$ of shape (M, 2N), as for the joint normaliz
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +25,7 @@ from wnlib._values import Value, computed_once
 from wnlib.errors import ArgumentError, IntegrationError
 from wnlib.flows.flow import Field
 from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.units import Units, from_own, to_own
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.problem import Problem
 from wnlib.trajectories.stepping import stepped
@@ -195,8 +196,12 @@ def integrate_separate(
     for half in start:
         flow.half.check_start(half, n)
     t_end, stop, rtol = check.positive("t_end", t_end), check.positive("stop", stop), check.positive("rtol", rtol)
+    units = _own_units(flow, problem)
+    told, end = problem, to_own("t_end", t_end, units.time)
+    own = replace(flow, ratio=to_own("ratio", flow.ratio, units.ratio))
+    problem, start = units.problem(problem), (units.start(start[0]), units.start(start[1]))
     size = float(np.linalg.norm(problem.y))
-    field, state = flow.velocity(problem, start), encode(start)
+    field, state = own.velocity(problem, start), encode(start)
 
     def unfit(t: float, state: Array) -> float:
         log_r, log_u = _parts(state)
@@ -206,14 +211,21 @@ def integrate_separate(
     def unspent(t: float, state: Array) -> float:
         return float(_parts(state)[0].min() - np.log(SMALLEST)) if flow.matched else 1.0
 
-    first = min(t_end, 1e-3 / float(np.abs(field(0.0, state)).max()))
+    first = min(end, 1e-3 / float(np.abs(field(0.0, state)).max()))
     with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
         # Overflow happens in trial steps, which the solver rejects; what it warns of, the error below says.
         warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)
-        solver = LSODA(field, 0.0, state, t_end, rtol=rtol, atol=rtol, first_step=first)
-        solution, ended, message = stepped(solver, [unfit, unspent])
+        solver = LSODA(field, 0.0, state, end, rtol=rtol, atol=rtol, first_step=first)
+        solution, ended, message = stepped(solver, [unfit, unspent], lambda t: from_own(t, units.time))
     if solution is None or (ended is None and solver.status == "failed"):
-        raise IntegrationError(f"no solution past t = {solver.t:.3g} of {t_end:.3g}: {message}; try another rtol")
+        reached = from_own(solver.t, units.time)
+        raise IntegrationError(f"no solution past t = {reached:.3g} of {t_end:.3g}: {message}; try another rtol")
     log_r, log_u = _parts(solution(solution.ts).T)
-    plus, minus = (Polar(np.exp(log_r[:, k, 0]), log_u[:, k], np.ones(1)) for k in (0, 1))
-    return SeparateTrajectory(flow, problem, solution.ts, plus, minus, ended is unfit)
+    plus, minus = (units.told(Polar(np.exp(log_r[:, k, 0]), log_u[:, k], np.ones(1))) for k in (0, 1))
+    return SeparateTrajectory(flow, told, from_own(solution.ts, units.time), plus, minus, ended is unfit)
+
+
+def _own_units(flow: SeparateFlow, problem: Problem) -> Units:
+    r"""The problem's own; with matched clocks $\eta_u$ has no unit of its own, and time is in units of 1/(a b)."""
+    units = Units.of(problem, flow.depth)
+    return replace(units, time=-units.force) if flow.matched else units

@@ -1,5 +1,7 @@
 """Charts for depth L >= 2, where everything is positive and the state is made of logarithms."""
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,8 +10,9 @@ from wnlib.flows.polar import Polar, log_norm
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.trajectories.charts.base import DualChart
 
-EXPONENT = 100.0  # products of several bounded exponentials do not overflow either
+EXPONENT = 100.0  # beyond the centre's; products of several bounded exponentials do not overflow either
 NEGLIGIBLE = 1e-10  # of a weight, relative to the largest
+PREFERENCE = np.log(1e8)  # the largest, beyond which independence would not count; larger ones are drawn together
 SHRINKAGE = 0.1  # a chart expires when an eliminated entry of theta has shrunk by this factor
 
 
@@ -31,7 +34,9 @@ class LogChart(DualChart):
     def _preference(self) -> Array:
         if self.flow.depth == 2:
             return np.ones_like(self.theta)
-        return np.maximum(np.abs(self.theta).min() / np.abs(self.theta), 1e-8)
+        # Of a saddle's support they are so small that the next one to join it differs from the others by less.
+        sizes = np.log(np.abs(self.theta))
+        return np.exp((sizes.min() - sizes) * min(1.0, PREFERENCE / max(1.0, np.ptp(sizes))))
 
     def encode(self) -> Array:
         return self._log_v_center()[self.basis]
@@ -43,21 +48,23 @@ class LogChart(DualChart):
 
     def velocity(self, t: float, state: Array) -> Array:
         L, log_x = self.flow.depth, self._log_x(state)
-        residual = self.problem.residual(_bounded_exp(L * log_x))
-        return L * _bounded_exp((L - 2) * state) * (self.A_basis.T @ residual)
+        residual = self.problem.residual(self._bounded_exp(L * log_x))
+        return L * self._bounded_exp((L - 2) * state) * (self.A_basis.T @ residual)
 
     def jacobian(self, t: float, state: Array) -> Array:
         L, log_x = self.flow.depth, self._log_x(state)
-        weights = _bounded_exp(L * log_x)
-        rate = L * _bounded_exp((L - 2) * state)
+        weights = self._bounded_exp(L * log_x)
+        rate = L * self._bounded_exp((L - 2) * state)
         active = _active(weights)
         D_residual = -L * (self.problem.A[:, active] * weights[active]) @ self._D_log_v(log_x, active)
         growth = (L - 2) * rate * (self.A_basis.T @ self.problem.residual(weights))
         return np.diag(growth) + rate[:, None] * (self.A_basis.T @ D_residual)
 
     def expired(self, t: float, state: Array) -> float:
-        if self.flow.depth == 2:
-            return 1.0
+        within = self._bound - EXPONENT / 2 - self.flow.depth * self._log_size(state)
+        return within if self.flow.depth == 2 else min(within, self._until_shrunk(state))
+
+    def _until_shrunk(self, state: Array) -> float:
         log_v, s = self._split(state)
         growth = log_v + s - self._log_v_center() - self.s_center
         growth[self.basis] = 0
@@ -74,6 +81,22 @@ class LogChart(DualChart):
         eliminated = np.setdiff1d(np.arange(len(self.theta)), self.basis)
         with np.errstate(divide="ignore", over="ignore"):
             return float(np.max(terms[..., eliminated] / theta[..., eliminated], initial=1.0))
+
+    @cached_property
+    def _bound(self) -> float:
+        """Of exponents: far above those of the centre, and of the interpolants, whose logarithms are about 0."""
+        return EXPONENT + self.flow.depth * max(0.0, float(np.log(self.point.radius)))
+
+    def _bounded_exp(self, exponent: Array) -> Array:
+        """exp, finite also in a solver's trial steps, which are rejected by their error estimate but not by a NaN.
+
+        No step that is accepted comes near the bound: the chart expires before.
+        """
+        return np.exp(np.minimum(exponent, self._bound))
+
+    def _log_size(self, state: Array) -> float:
+        """About log r, which no exponent over the depth exceeds."""
+        return float(self._log_x(state).max())
 
     def _m(self, log_z: Array) -> Array:
         L = self.flow.depth
@@ -139,17 +162,20 @@ class LogWeightNormChart(LogChart):
         log_u_basis = state[2:] - largest - np.log(norm)
         unit_weights = (v / norm) ** L
         unit_output = self.problem.A @ unit_weights
-        residual = self.problem.y - _bounded_exp(L * state[0]) * unit_output
-        d_log_r = L * radial_rate * _bounded_exp((L - 2) * state[0]) * (residual @ unit_output)
-        d_s = c * _bounded_exp(2 * state[0]) * d_log_r
-        rate = L * c * radial_rate * _bounded_exp(L * state[0] + (L - 2) * log_u_basis)
+        residual = self.problem.y - self._bounded_exp(L * state[0]) * unit_output
+        # On the flow log |v| stays 0. Were nothing to hold it there, then on a plateau, where all that holds others is
+        # stiff, steps could be no longer than rounding errors take to move it.
+        along = residual @ unit_output + (largest + np.log(norm))
+        d_log_r = L * radial_rate * self._bounded_exp((L - 2) * state[0]) * along
+        d_s = c * self._bounded_exp(2 * state[0]) * d_log_r
+        rate = L * c * radial_rate * self._bounded_exp(L * state[0] + (L - 2) * log_u_basis)
         velocity = np.concatenate([[d_log_r, d_s], rate * (self.A_basis.T @ residual) - d_s])
         return velocity, log_v, unit_weights, unit_output, residual, rate
 
     def jacobian(self, t: float, state: Array) -> Array:
         L, c, radial_rate = self.flow.depth, self.flow.ratio, self.flow.radial_rate
         velocity, log_v, unit_weights, unit_output, residual, rate = self._evaluate(state)
-        r2, r_L = _bounded_exp(2 * state[0]), _bounded_exp(L * state[0])
+        r2, r_L = self._bounded_exp(2 * state[0]), self._bounded_exp(L * state[0])
         share = np.exp(2 * (log_v - log_norm(log_v)))
         active = _active(np.maximum(unit_weights, share))
         D_log_v = np.column_stack([self._D_s_log_v(log_v, state[1])[active], self._D_log_v(log_v, active)])
@@ -159,7 +185,8 @@ class LogWeightNormChart(LogChart):
         D_residual = -r_L * D_unit_output
         D_residual[:, 0] -= L * r_L * unit_output
         D_dlog_r = unit_output @ D_residual + residual @ D_unit_output
-        D_dlog_r *= L * radial_rate * _bounded_exp((L - 2) * state[0])
+        D_dlog_r[1:] += D_log_norm
+        D_dlog_r *= L * radial_rate * self._bounded_exp((L - 2) * state[0])
         D_dlog_r[0] += (L - 2) * velocity[0]
         D_ds = c * r2 * D_dlog_r
         D_ds[0] += 2 * velocity[1]
@@ -175,6 +202,9 @@ class LogWeightNormChart(LogChart):
             return self.excess
         return (L - 2) * np.exp(np.minimum((L - 2) * (log_v + s), 600)) * self.offset
 
+    def _log_size(self, state: Array) -> float:
+        return float(state[0])
+
     def _split(self, states: Array) -> tuple[Array, Array]:
         return self._log_v(states[..., 2:], states[..., 1:2]), states[..., 1:2]
 
@@ -182,8 +212,3 @@ class LogWeightNormChart(LogChart):
 def _active(weights: Array) -> NDArray[np.intp]:
     """The entries on which a Jacobian rests: a solver's Newton iteration asks for a few digits of it."""
     return np.flatnonzero(weights > NEGLIGIBLE * weights.max())
-
-
-def _bounded_exp(exponent: Array) -> Array:
-    """exp, finite also in a solver's trial steps, which are rejected by their error estimate but not by a NaN."""
-    return np.exp(np.minimum(exponent, EXPONENT))
