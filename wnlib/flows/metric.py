@@ -72,16 +72,17 @@ def rate_matrix(flow: Flow, problem: Problem, weights: Array) -> Array:
 
 
 def _stated(units: Units, flow: Flow, problem: Problem, weights: Array) -> tuple[Flow, Problem, Array]:
-    weights = np.asarray(weights, dtype=np.float64)
+    """All in the problem's own units."""
+    weights = check.array("weights", weights, problem.shape[1:])
+    if not weights.any() or (flow.depth >= 2 and weights.min() < 0):
+        raise ArgumentError(f"weights must be nonzero, and >= 0 for depth >= 2, got a minimum of {weights.min()}")
     to_own("weights", float(np.abs(weights).max()), units.weights)  # the smaller ones may vanish beside the largest
     return units.flow(flow), units.problem(problem), from_own(weights, -units.weights)
 
 
 def _rates(flow: Flow, problem: Problem, weights: Array) -> Array:
     """A K A^T, shape (M, M), without the (N, N) matrix K."""
-    L, weights = flow.depth, check.array("weights", weights, (problem.shape[1],))
-    if not weights.any() or (L >= 2 and weights.min() < 0):
-        raise ArgumentError(f"weights must be nonzero, and >= 0 for depth >= 2, got a minimum of {weights.min()}")
+    L = flow.depth
     x = np.sign(weights) * np.abs(weights) ** (1 / L)
     r = np.asarray(linalg.norm(x))
     gamma = flow.relative_rate(r) * r**2

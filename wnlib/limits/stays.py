@@ -69,8 +69,8 @@ def stay(flow: Flow, at: Saddle, point: Polar, mass: float) -> Stay:
     L, problem = flow.depth, at.problem
     if L < 2 or not isinstance(flow, (GradientFlow, WeightNormFlow)):
         raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow of depth >= 2, got {flow}")
-    units = Units.of(problem, L)
-    told, mass = mass, to_own("mass", check.positive("mass", mass), units.weights)
+    units, told = Units.of(problem, L), check.positive("mass", mass)
+    mass = to_own("mass", told, units.weights)
     flow, point, problem = units.flow(flow), units.start(point), units.problem(problem)
     at = saddle_at(problem, from_own(at.weights, -units.weights))
     weights, outside = point.weights(L), ~at.support
