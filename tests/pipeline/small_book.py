@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import nbformat
@@ -50,24 +50,11 @@ class Book:
             cell["id"] = f"cell-{number}"
         self.write(f"notebooks/{name}.ipynb", nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
 
-    @contextmanager
-    def start(self, *arguments: str, module: str = "build", **variables: str) -> Iterator[subprocess.Popen[str]]:
+    def start(
+        self, *arguments: str, module: str = "build", **variables: str
+    ) -> AbstractContextManager[subprocess.Popen[str]]:
         """A running build, killed on leaving if it still runs."""
-        process = subprocess.Popen(
-            [sys.executable, "-I", "companion/running/environment.py", f"pipeline.{module}", *arguments],
-            cwd=self.root,
-            env={**os.environ, "PARAMS": "", **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        with process:
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
+        return running(self.root, f"pipeline.{module}", *arguments, **{"PARAMS": "", **variables})
 
     def build(self, *arguments: str, fails: bool = False, module: str = "build", **variables: str) -> str:
         """Everything that one build says."""
@@ -96,8 +83,30 @@ class Book:
         return {str(path.relative_to(html)): path.read_bytes() for path in html.rglob("*") if path.is_file()}
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+@contextmanager
+def running(folder: Path, module: str, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """A running command in a copy of the code, killed on leaving if it still runs, with all that it has started."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", "companion/running/environment.py", module, *arguments],
+        cwd=folder,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None, seconds: float = 60) -> None:
+    """Until something holds, while the process that makes it so is running."""
+    deadline = time.monotonic() + seconds
     while not condition():
+        assert process is None or process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.05)

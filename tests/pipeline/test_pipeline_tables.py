@@ -9,15 +9,11 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from small_book import ROOT, running, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.pipeline
 
 EXPERIMENT = '''
@@ -74,27 +70,9 @@ class Folder:
         (experiments / "squares.py").write_text(EXPERIMENT)
         (root / "small.toml").write_text(SWEEP)
 
-    @contextmanager
-    def start(self, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """A running command, killed on leaving if it still runs, with all that it has started."""
-        process = subprocess.Popen(
-            [sys.executable, "-I", "companion/running/environment.py", module, *arguments],
-            cwd=self.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        with process:
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-
     def run(self, module: str, *arguments: str, fails: bool = False) -> str:
         """Everything that a command says."""
-        with self.start(module, *arguments) as process:
+        with running(self.root, module, *arguments) as process:
             said = process.communicate(timeout=400)[0]
         assert (process.returncode != 0) == fails, said
         return said
@@ -112,14 +90,6 @@ class Folder:
         found = [*self.root.glob("companion/experiments/records/*"), *self.root.glob("_build/**/*.csv")]
         found += self.root.glob("_build/**/*.json")
         return {str(path.relative_to(self.root)): path.read_bytes() for path in found}
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -170,8 +140,8 @@ def test_a_task_that_fails_is_named_and_the_rest_is_computed(folder: Folder, exp
 def test_a_killed_run_goes_on_where_it_stopped(folder: Folder, expected: dict[str, bytes]) -> None:
     wait, stored = folder.root / "wait", folder.root / "companion" / "experiments" / "records" / "squares.csv"
     wait.touch()
-    with folder.start("pipeline.tables", "squares", "--cores", "1") as process:  # leaving kills it
-        wait_for(lambda: "5" in folder.begun(), process)
+    with running(folder.root, "pipeline.tables", "squares", "--cores", "1") as process:  # leaving kills it
+        wait_for(lambda: "5" in folder.begun(), process, seconds=120)
         assert folder.run("pipeline.tables", "squares", fails=True) == "another build is running in this folder\n"
     assert not stored.exists()
     wait.unlink()
@@ -224,8 +194,8 @@ def slurm() -> None:
 def test_a_cluster_gives_the_same_bytes_though_a_job_is_killed(folder: Folder, expected: dict[str, bytes]) -> None:
     wait = folder.root / "wait"
     wait.touch()
-    with folder.start("pipeline.tables", "squares", "small.toml", *SLURM) as process:
-        wait_for(lambda: "5" in folder.begun(), process)
+    with running(folder.root, "pipeline.tables", "squares", "small.toml", *SLURM) as process:
+        wait_for(lambda: "5" in folder.begun(), process, seconds=120)
         [victim] = {int(process) for number, process, _ in folder.log() if number == "5"}
         os.killpg(os.getpgid(victim), signal.SIGKILL)  # all of the job's processes
         wait.unlink()
