@@ -3,7 +3,14 @@
 import numpy as np
 from scipy import fft
 
+from wnlib import _checks as check
 from wnlib._checks import Array
+
+
+def sizes(m: int, n: int) -> tuple[int, int]:
+    """m and n as integers, n >= 2 and 1 <= m < n. Raises ArgumentError for others."""
+    n = check.integer("n", n, least=2)
+    return check.integer("m", m, least=1, most=n - 1), n
 
 
 def gaussian(m: int, n: int, rng: np.random.Generator) -> Array:

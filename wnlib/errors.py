@@ -108,7 +108,7 @@ class CollapseError(WnlibError, RuntimeError):
 
 
 class DescentError(WnlibError, RuntimeError):
-    """The steps were too long: a coordinate lost positivity (depth >= 2) or is not finite, or the loss diverged.
+    """A descent diverged: a coordinate lost positivity (depth >= 2), a norm or the loss overflowed or grew too far.
 
     Example:
         >>> from wnlib import GradientDescent, GradientFlow, Problem, descend

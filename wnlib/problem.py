@@ -7,14 +7,15 @@ nonnegative weights $w$. Signed weights are nonnegative weights of the doubled p
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Self
 
 import numpy as np
 from scipy import linalg
 
 from wnlib import _checks as check, ensembles
-from wnlib._checks import Array
+from wnlib._checks import Array, numeric
+from wnlib._values import Value, computed_once
 from wnlib.errors import InfeasibleError
 from wnlib.linear.linear_program import linear_program
 from wnlib.linear.program import FEASIBLE
@@ -24,11 +25,11 @@ Draw = Callable[[np.random.Generator], Array]
 ROUNDINGS = 16  # of data of less precision than float64, that a relative residual may have
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
+@dataclass(frozen=True, eq=False, repr=False)
+class Problem(Value):
     r"""Least squares, $\tfrac12\|A w - y\|^2$ over the weights w, with an interpolant.
 
-    Arrays are copied to float64 and made read-only. Symbols: "Problem" of the notation.
+    Arrays are copied to float64 and made read-only; a table is taken by its values, in its order, without its labels.
 
     Attributes:
         A: The measurement matrix, shape (M, N).
@@ -38,7 +39,7 @@ class Problem:
             that `A` and `y` come in: 1.9e-6 for float32.
 
     Raises:
-        ArgumentError: for a wrong shape, a NaN or a negative tolerance.
+        ArgumentError: for a wrong shape, a NaN, entries that are no real numbers or masked, or a negative tolerance.
         InfeasibleError: if `y` is not in the range of `A`.
 
     Example:
@@ -59,13 +60,13 @@ class Problem:
 
     def __post_init__(self) -> None:
         A = check.array("A", self.A, (None, None))
-        y = check.array("y", self.y, (A.shape[0],))
+        y = check.array("y", self.y, A.shape[:1])
         least = max(FEASIBLE, ROUNDINGS * check.precision(self.A, self.y))
         object.__setattr__(self, "tolerance", max(least, check.nonnegative("tolerance", self.tolerance)))
         object.__setattr__(self, "A", A)
         object.__setattr__(self, "y", y)
         if self.truth is not None:
-            object.__setattr__(self, "truth", check.array("truth", self.truth, (A.shape[1],)))
+            object.__setattr__(self, "truth", check.array("truth", self.truth, self.shape[1:]))
         self._require_range()
 
     @property
@@ -73,7 +74,7 @@ class Problem:
         """(M, N): measurements and weights."""
         return self.A.shape[0], self.A.shape[1]
 
-    @cached_property
+    @computed_once
     def _rows(self) -> RowSpace:
         return row_space(self.A)
 
@@ -82,7 +83,7 @@ class Problem:
         """Orthonormal basis of row(A), shape (N, rank): the directions in which the forces point."""
         return self._rows.basis
 
-    @cached_property
+    @computed_once
     def moments(self) -> Array:
         """The coordinates of every interpolant's part in row(A), shape (rank,): row_basis.T @ w for all A w = y."""
         return self._rows.coordinates(self.y)
@@ -92,14 +93,14 @@ class Problem:
         """Numerical rank of A."""
         return self.row_basis.shape[1]
 
-    @cached_property
+    @computed_once
     def kernel(self) -> Array:
         """Orthonormal basis of ker A, shape (N, N - rank): the directions in which nothing pushes."""
         return kernel(self.A, self.rank)
 
     def residual(self, weights: Array) -> Array:
         """The residual y - A w, shape (..., M), of weights of shape (..., N)."""
-        return self.y - weights @ self.A.T
+        return self.y - numeric("weights", weights, self.A.shape[1]) @ self.A.T
 
     def loss(self, weights: Array) -> Array:
         r"""The square loss $\tfrac12\|A w - y\|^2$, shape (...), of weights of shape (..., N)."""
@@ -140,7 +141,7 @@ class Problem:
         split = None if truth is None else np.concatenate([np.maximum(truth, 0), np.maximum(-truth, 0)])
         return type(self)(np.hstack([self.A, -self.A]), self.y, split, self.tolerance)
 
-    @cached_property
+    @computed_once
     def _nonnegative_interpolant(self) -> Array:
         requirement = "y must have a nonnegative interpolant (some w >= 0 with A w = y)"
         cost = np.zeros(self.shape[1])
@@ -169,7 +170,7 @@ class Problem:
             >>> problem.shape, int((problem.truth > 0).sum())
             ((24, 60), 3)
         """
-        return cls.planted(partial(ensembles.gaussian, m, n), m, n, sparsity, seed, signed)
+        return cls.planted(partial(ensembles.gaussian, *ensembles.sizes(m, n)), m, n, sparsity, seed, signed)
 
     @classmethod
     def rademacher(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
@@ -184,7 +185,7 @@ class Problem:
             >>> np.unique(problem.A)
             array([-0.25,  0.25])
         """
-        return cls.planted(partial(ensembles.rademacher, m, n), m, n, sparsity, seed, signed)
+        return cls.planted(partial(ensembles.rademacher, *ensembles.sizes(m, n)), m, n, sparsity, seed, signed)
 
     @classmethod
     def dct(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
@@ -200,7 +201,7 @@ class Problem:
             >>> np.allclose(problem.A @ problem.A.T, 64 / 16 * np.eye(16))
             True
         """
-        return cls.planted(partial(ensembles.dct, m, n), m, n, sparsity, seed, signed)
+        return cls.planted(partial(ensembles.dct, *ensembles.sizes(m, n)), m, n, sparsity, seed, signed)
 
     @classmethod
     def fourier(cls, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
@@ -215,7 +216,7 @@ class Problem:
             >>> np.allclose(problem.A.sum(axis=1), 0)
             True
         """
-        return cls.planted(partial(ensembles.fourier, m, n), m, n, sparsity, seed, signed)
+        return cls.planted(partial(ensembles.fourier, *ensembles.sizes(m, n)), m, n, sparsity, seed, signed)
 
     @classmethod
     def planted(cls, matrix: Draw, m: int, n: int, sparsity: int, seed: int = 0, signed: bool = False) -> Self:
@@ -239,9 +240,8 @@ class Problem:
             >>> problem.shape, bool(problem.A.min() > 0)
             ((8, 20), True)
         """
-        n = check.integer("n", n, least=2)
-        m = check.integer("m", m, least=1, most=n - 1)
-        sparsity = check.integer("sparsity", sparsity, least=1, most=n)
+        m, n = ensembles.sizes(m, n)
+        sparsity, signed = check.integer("sparsity", sparsity, least=1, most=n), check.flag("signed", signed)
         rng = np.random.default_rng(check.integer("seed", seed, least=0))
         A = matrix(rng)
         truth = ensembles.sparse_weights(n, sparsity, rng, signed)

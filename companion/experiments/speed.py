@@ -141,8 +141,8 @@ def course(contestant: Contestant, share: float, tolerance: float, cap: int, poi
     run = descend(contestant.method, problem, contestant.start, step, cap, stop_loss=stop)
     steps = np.unique(np.geomspace(1, int(run.steps), points).astype(int))
     path, _ = contestant.flow((tolerance,))
-    flow = path.at(np.minimum(steps * step, path.t[-1])).loss
-    flow[steps * step > path.t[-1]] = np.nan
+    times = steps * step
+    flow = np.where(times <= path.t[-1], path.at(np.minimum(times, path.t[-1])).loss, np.nan)
     return Course(steps, run.loss[steps] / unit, flow / unit)
 
 

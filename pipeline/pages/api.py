@@ -107,7 +107,7 @@ def autodoc(found: Sequence[Entry]) -> Iterator[str]:
     yield ".. currentmodule:: wnlib"
     for entry in found:
         bases = entry.thing.__bases__ if isinstance(entry.thing, type) else ()
-        derived = any(base.__module__.startswith("wnlib.") for base in bases)
+        derived = any(re.match(r"wnlib\.[a-z]", base.__module__) for base in bases)
         yield f".. auto{'class' if bases else 'function'}:: {entry.name}" + "\n   :show-inheritance:" * derived
         if entry.theorems:
             links = [f":prf:ref:`{one.text.title} <thm-{one.name}>`" for one in entry.theorems]

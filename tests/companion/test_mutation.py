@@ -68,7 +68,7 @@ def test_function_is_changed_and_restored(
 
 
 def test_method_that_calls_its_parent_is_changed() -> None:
-    with applied(mutant("WeightNormFlow.__post_init__", 'check.positive("ratio", self.ratio)', "None")):
+    with applied(mutant("WeightNormFlow.__post_init__", 'check.positive("ratio", self.ratio)', "self.ratio")):
         assert WeightNormFlow(2, -1.0).ratio == -1
         with pytest.raises(ArgumentError, match="depth must be"):
             WeightNormFlow(0, 1.0)

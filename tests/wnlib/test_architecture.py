@@ -28,7 +28,8 @@ LIBRARIES = {"numpy", "scipy", *sys.stdlib_module_names}  # of wnlib
 EXTRAS = {"wnlib.rigorous": {"mpmath", "flint"}}
 ROOMS = (  # of wnlib, from the ground up: each may import those of the lines before its own
     ("errors",),
-    ("_checks",),
+    ("_checks", "_values"),
+    ("_diverging",),
     ("ensembles", "linear"),
     ("problem",),
     ("flows", "sparse"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.integrate import Radau
+from scipy.integrate import LSODA, Radau
 from strategies import FLOWS, error, name, start
 
 import wnlib.trajectories.integration
@@ -325,6 +325,7 @@ def test_a_solver_that_gives_up_raises_and_warns_of_nothing_else(monkeypatch: py
         def _step_impl(self) -> tuple[bool, str]:
             return False, "no more"
 
+    monkeypatch.setattr(LSODA, "_step_impl", lambda solver: (False, "no more"))
     monkeypatch.setattr(wnlib.trajectories.integration, "Radau", GivingUp)
     problem, flow = Problem.gaussian(24, 60, 3, seed=0), GradientFlow(5)
     with pytest.raises(IntegrationError, match=r"no solution past t = .* of 1e\+16: no more"):

@@ -7,8 +7,9 @@ from strategies import FLOWS, derivative, direction, error, low_rank, name, star
 import wnlib.trajectories.integration
 from wnlib import Flow, GradientFlow, IntegrationError, Polar, Problem, WeightNormFlow, integrate, mirror_map
 from wnlib._checks import Array
-from wnlib.trajectories.charts import DualChart, dual_chart, logarithmic
-from wnlib.trajectories.charts.logarithmic import SHRINKAGE
+from wnlib.flows.polar import log_norm
+from wnlib.trajectories.charts import DualChart, dual_chart
+from wnlib.trajectories.charts.logarithmic import SHRINKAGE, LogWeightNormChart
 
 FULL = Problem.gaussian(5, 9, 2, seed=4)
 every_flow = pytest.mark.parametrize("flow", FLOWS, ids=name)
@@ -20,9 +21,13 @@ def point_of(chart: DualChart, state: Array) -> Polar:
 
 
 def off_center(chart: DualChart) -> Array:
-    """A state at a distance from the centre in every coordinate."""
+    """A state at a distance from the centre in every coordinate, in which |v| = 1, as on the flow."""
     center = chart.encode()
-    return center + 0.03 * np.random.default_rng(1).choice([-1, 1], len(center))
+    state = center + 0.03 * np.random.default_rng(1).choice([-1, 1], len(center))
+    if isinstance(chart, LogWeightNormChart):
+        growth = float(log_norm(chart._log_z(state[1:]))) - chart.log_unit
+        state[0] = 0.5 * np.log(chart.point.radius**2 + 2 * growth / chart.flow.ratio)
+    return state
 
 
 def weights_velocity(flow: Flow, problem: Problem, point: Polar) -> Array:
@@ -44,7 +49,8 @@ def test_a_charts_centre_is_the_point_it_was_made_for(flow: Flow, problem: Probl
     center = start(flow, 9)
     chart = dual_chart(flow, problem, center)
     assert len(chart.basis) == problem.rank
-    assert len(chart.encode()) == problem.rank + (2 if isinstance(flow, WeightNormFlow) else 0)
+    beside = 0 if isinstance(flow, GradientFlow) else 2 if flow.depth == 1 else 1
+    assert len(chart.encode()) == problem.rank + beside
     assert error(point_of(chart, chart.encode()).weights(flow.depth), center.weights(flow.depth)) <= 1e-13
 
 
@@ -91,7 +97,7 @@ def test_a_chart_expires_when_an_eliminated_entry_has_shrunk(center: int) -> Non
     theta = mirror_map(flow, 1.0).dual_variable(path.points)
     shrinkage = theta / theta[center]
     eliminated = np.delete(shrinkage, chart.basis, axis=1).min(axis=1)
-    states = [flow.encode(path.points[i])[chart.basis] for i in range(len(path.t))]
+    states = [flow.encode(path.points[i])[chart.basis] + chart.log_unit for i in range(len(path.t))]
     found = [chart.expired(0.0, state) for state in states]
     np.testing.assert_allclose(found, np.log(eliminated / SHRINKAGE), atol=1e-5)
     assert shrinkage.min() < SHRINKAGE
@@ -116,8 +122,8 @@ def test_a_shrinking_dual_is_followed_from_chart_to_chart(monkeypatch: pytest.Mo
     assert dual.invariant_drift.max() <= 1e-9
 
 
-def test_a_chart_that_never_expires_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logarithmic, "SHRINKAGE", 1e-300)
+def test_a_chart_that_loses_accuracy_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wnlib.trajectories.integration, "AMPLIFICATION", 10.0)
     flow = WeightNormFlow(4, 30.0)
     with pytest.raises(IntegrationError, match=r"dual coordinates lose .* in relative accuracy"):
         integrate(flow, LARGE, flow.start(100, 0.5), 20.0)

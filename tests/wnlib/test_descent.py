@@ -224,10 +224,10 @@ def test_a_loss_that_diverges_is_an_error() -> None:
     first = start(method.flow, N)
     with pytest.raises(DescentError, match=r"the run has a loss of .* at step \d+"):
         descend(method, PROBLEM, first, 2.2 / largest, 1000)
-    with pytest.raises(DescentError, match=r"the run has a coordinate that is not finite at step \d+"):
+    with pytest.raises(DescentError, match=r"the run has a norm that is not finite at step \d+"):
         descend(method, PROBLEM, first, 2.2 / largest, 10_000, every=10_000, batch_size=4)
     sums = Problem(np.ones((1, 2)), np.ones(1))
-    with pytest.raises(DescentError, match="the run has a loss of inf at step 1"):
+    with pytest.raises(DescentError, match="the run has a norm that is not finite at step 1"):
         descend(GradientDescent(2), sums, GradientFlow(2).start(2, 0.1), 1e200, 1)
     run = descend(method, PROBLEM, first, 1.8 / largest, 1000)
     assert run.loss[-1] < 1e-6 * run.loss[0]
@@ -265,9 +265,9 @@ UNDERFLOWING = GradientFlow(2).start(N, 1e-200, np.append(np.ones(N - 1), 1e-200
         ({"batch_size": 0}, "batch_size must be between 1 and 5, got 0"),
         ({"seed": -1}, "seed must be >= 0, got -1"),
         ({"seed": 1.0}, "seed must be an integer, got 1.0"),
-        ({"seed": [1, -1]}, r"seed must be integers >= 0, one for each run, got \[1, -1\]"),
+        ({"seed": [1, -1]}, r"seed must be integers >= 0, got \[1, -1\]"),
         ({"seed": []}, r"seed must have shape \(any\) with no empty axis"),
-        ({"seed": [0.5]}, r"seed must be integers >= 0, one for each run, got \[0.5\]"),
+        ({"seed": [0.5]}, r"seed must be an array of integers, got \[0.5\]"),
         ({"step": [0.1, -0.1]}, "step must be > 0 in every run, got a minimum of -0.1"),
         ({"step": [0.1, np.nan]}, "step must be finite, got 1 NaN or inf entries"),
         ({"step": "long"}, "step must be a finite real number, got 'long'"),

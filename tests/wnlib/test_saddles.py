@@ -100,3 +100,17 @@ def test_a_stay_needs_few_outsiders_and_constant_rates() -> None:
         stay(GradientFlow(1), at, point, 1.0)
     with pytest.raises(ValueError, match="flow must have a constant ratio"):
         stay(ScheduledWeightNormFlow(3, 1.0), at, point, 1.0)
+
+
+@pytest.mark.parametrize("ratio", [30.0, 60.0, 100.0])
+def test_long_plateaus_are_followed_to_their_exits_and_beyond(ratio: float) -> None:
+    """Rounding errors of what nothing moves had bounded the steps: 200,000 evaluations were not enough."""
+    problem, flow = Problem.gaussian(24, 60, 3), WeightNormFlow(3, ratio)
+    start = flow.start(60, 0.3)
+    exits = cascade(problem).exits(flow, start)
+    path = integrate(flow, problem, start, 10 * exits[-1])
+    assert exits[-1] > 1e12
+    assert len(path.t) < 10_000
+    assert_allclose(path.plateaus()[1:, 1], exits[1:], rtol=0.01)
+    assert path.invariant_drift.max() < 1e-7
+    assert path.loss[-1] < 1e-20

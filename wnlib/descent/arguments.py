@@ -27,10 +27,8 @@ def positive(name: str, value: PerRun) -> PerRun:
 
 def nonnegative(name: str, value: PerRun) -> Array:
     """`value` as finite floats >= 0."""
-    if (axes := _axes(value)) == 0:
-        values = np.asarray(check.real(name, value))
-    else:
-        values = check.array(name, value, (None,) * axes)
+    number = check.real(name, value) if (axes := _axes(value)) == 0 else value
+    values = check.array(name, number, (None,) * axes)
     if values.min() < 0:
         raise ArgumentError(f"{name} must be >= 0, got {values.min()}")
     return values
@@ -41,10 +39,7 @@ def seeds(value: PerRun) -> NDArray[np.integer[Any]]:
     if (axes := _axes(value)) == 0:
         return np.asarray(check.integer("seed", value, least=0))
     check.array("seed", value, (None,) * axes)
-    found = np.asarray(value)
-    if found.dtype.kind not in "iu" or found.min() < 0:
-        raise ArgumentError(f"seed must be integers >= 0, one for each run, got {value!r}")
-    return found
+    return check.integers("seed", value, least=0)
 
 
 def one(name: str, value: PerRun) -> float:

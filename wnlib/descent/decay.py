@@ -17,10 +17,10 @@ from wnlib.descent.polar import SalimansKingmaDescent
 from wnlib.descent.rows import Rows
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import GradientFlow
-from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.flows.weight_norm import Growth, ScheduledWeightNormFlow, WeightNormFlow
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DecayedGradientDescent(GradientDescent):
     """Gradient descent on x, with weight decay.
 
@@ -59,7 +59,7 @@ class DecayedGradientDescent(GradientDescent):
         return (x_new,), residual
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DecayedSalimansKingmaDescent(SalimansKingmaDescent):
     r"""Gradient descent on (g, v), with weight decay on either.
 
@@ -94,7 +94,7 @@ class DecayedSalimansKingmaDescent(SalimansKingmaDescent):
             raise ArgumentError(f"scale_decay must be 0 for weight normalization to follow, got {self.scale_decay}")
         rate = one("vector_decay", self.vector_decay)
         ratio = super().flow.ratio
-        return ScheduledWeightNormFlow(self.depth, ratio, angular_schedule=lambda t: float(np.exp(2 * rate * t)))
+        return ScheduledWeightNormFlow(self.depth, ratio, angular_schedule=Growth(2 * rate))
 
     def advance(self, parts: Parts, h: PerRun, rows: Rows, spare: Spare) -> tuple[Parts, Array]:
         g, v = parts

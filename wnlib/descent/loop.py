@@ -17,8 +17,10 @@ from wnlib.descent.progress import shown
 from wnlib.descent.result import Descent
 from wnlib.descent.rows import Epochs, Minibatch
 from wnlib.descent.runs import Runs, Snapshots
+from wnlib.descent.units import in_units, told
 from wnlib.errors import ArgumentError, DescentError
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own, require_nonnegative_interpolant, to_own
 from wnlib.problem import Problem
 
 
@@ -40,9 +42,9 @@ def descend(
     Arrays make many runs: the start, `step`, `seed`, `stop_loss` and what the method is made of may have shapes (...).
     The shape of the runs is that to which all of these broadcast: starts (5, N) and steps (3, 1) make (3, 5) runs.
 
-    A run diverges if its next step makes a coordinate nonpositive (depth >= 2) or infinite (depth 1), or if its loss
-    has become far larger than at the start and at zero. The loss is seen at every step, but in stochastic descent at
-    snapshots only.
+    A run diverges if its next step makes a coordinate nonpositive (depth >= 2) or the coordinates' norm overflow, or if
+    its loss is no number, or far larger than at the start and at zero. The loss is seen at every step, but in
+    stochastic descent at snapshots only.
 
     Args:
         start: Points, shape (..., N), as `Flow.start` makes one.
@@ -60,7 +62,7 @@ def descend(
     Raises:
         ArgumentError: for bad arguments.
         InfeasibleError: if the depth's weights cannot interpolate.
-        DescentError: if the steps are too long.
+        DescentError: if a run diverges, with the step at which it does; at step 0 if the start has no finite loss.
 
     Example:
         >>> from wnlib import PolarDescent, Problem, descend
@@ -83,14 +85,17 @@ def descend(
     if divergence not in ("raise", "record"):
         raise ArgumentError(f"divergence must be 'raise' or 'record', got {divergence!r}")
     shape = shape_of_runs(start=start.radius, **method.parameters, step=step, seed=seed, stop_loss=stop_loss)
+    units = Units.of(problem, method.depth)
     if method.depth >= 2:
-        problem.require_nonnegative_interpolant()
-    runs = Runs.at(method, problem, start, step, stop_loss, shape)
-    epochs = Epochs(problem, batch_size, seed if seed.ndim == 0 else np.broadcast_to(seed, shape).ravel())
-    all_rows = None if batch_size is None else Minibatch(problem.A, problem.y)
+        require_nonnegative_interpolant(problem, units.problem(problem))
+    own, own_step = units.problem(problem), to_own("step", step, units.time)
+    runs = Runs.at(in_units(method, units), own, units.start(start), own_step, from_own(stop_loss, -units.loss), shape)
+    epochs = Epochs(own, batch_size, seed if seed.ndim == 0 else np.broadcast_to(seed, shape).ravel())
+    all_rows = None if batch_size is None else Minibatch(own.A, own.y)
     kept = Snapshots(runs, steps, every)
     counted = shown(range(steps + 1), progress, lambda: f"{runs.count} of {kept.steps.size} runs")
-    _follow(runs, kept, epochs, all_rows, counted, shape if divergence == "raise" else None)
+    _follow(runs, kept, epochs, all_rows, counted, units, shape if divergence == "raise" else None)
+    kept.states = told(method, kept.states, units)
     return kept.descent(method, problem, step, shape)
 
 
@@ -100,15 +105,17 @@ def _follow(
     epochs: Epochs,
     all_rows: Minibatch | None,
     counted: Iterator[int],
+    units: Units,
     raising: Shape | None,
 ) -> None:
     """Step by step, until no run goes on. Stochastic descent, which has `all_rows`, takes snapshots with these.
 
-    The first run to diverge is an error, which is told the shape of the runs, where one is given.
+    All is in the problem's own `units`. The first run to diverge is an error, which is told the shape of the runs,
+    where one is given.
     """
     method, steps, stochastic = runs.method, kept.taken[-1], all_rows is not None
     # Overflow happens on the way to a divergence.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for k in counted:
             seen = kept.see(k, runs)
             observed = runs.advance(all_rows)[1] if all_rows is not None and seen else None
@@ -125,9 +132,10 @@ def _follow(
             diverged = ~(going_on | fit)
             if raising is not None and diverged.any():
                 i = int(np.argmax(diverged))
-                wanted = "positive" if method.depth >= 2 else "finite"
-                what = f"a loss of {losses[i]:.3g}" if large[i] else f"a coordinate that is not {wanted}"
-                raise DescentError(_message(runs.step[i], runs.numbers[i], raising, what, k if large[i] else k + 1))
+                left = "a coordinate that is not positive" if method.finite(moved)[i] else "a norm that is not finite"
+                loss, step = from_own(losses[i], units.loss), from_own(runs.step[i], units.time)
+                what = f"a loss of {loss:.3g}" if large[i] else left
+                raise DescentError(_message(step, runs.numbers[i], raising, what, k if large[i] else k + 1))
             kept.end(k, runs, fit, diverged)
             if not going_on.any():
                 break
@@ -137,4 +145,5 @@ def _follow(
 
 def _message(step: float, number: int, shape: Shape, what: str, k: int) -> str:
     run = f"run {tuple(map(int, np.unravel_index(number, shape)))}" if shape else "the run"
-    return f"step must be smaller: with step = {step:.6g} {run} has {what} at step {k}"
+    must = f"step must be smaller: with step = {step:.6g}" if k else "start must have a finite loss:"
+    return f"{must} {run} has {what} at step {k}"

@@ -17,19 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wnlib import _checks as check
-from wnlib._checks import Array
+from wnlib._checks import Array, numeric
+from wnlib._diverging import finite
+from wnlib._values import Value
 from wnlib.descent.arguments import PerRun, Shape
 from wnlib.descent.rows import Explicit, Rows
 from wnlib.flows.flow import Flow, GradientFlow
-from wnlib.flows.polar import Polar
+from wnlib.flows.polar import Polar, norm
 
 Mask = NDArray[np.bool_]
 Parts = tuple[Array, ...]  # a state, in contiguous pieces: (x,), or g of shape (...) and v of shape (..., N)
 Spare = tuple[Array, Array]
 
 
-@dataclass(frozen=True)
-class DescentMethod(ABC):
+@dataclass(frozen=True, eq=False, repr=False)
+class DescentMethod(Value, ABC):
     """A discrete method for the factors x of $w = x^L$: what all methods have.
 
     States have shape (..., n), points (..., N), the residuals of m rows (..., m): one run for each index of the leading
@@ -53,9 +55,11 @@ class DescentMethod(ABC):
         >>> moved, residual = method.advance(parts, 0.1, rows, (state.copy(), state.copy()))
         >>> stepped = method.step(state, 0.1, lambda w: problem.residual(w) @ problem.A)
         >>> residual, np.array_equal(method.join(moved), stepped), method.inside(moved)
-        (array([1.]), True, array(True))
+        (array([1.]), True, np.True_)
         >>> method.decode(stepped).weights(2).round(3)
         array([0.72, 0.72])
+        >>> method.finite(parts), method.positive(parts)
+        (np.True_, np.True_)
         >>> method.of_runs(shape=(), runs=np.array([0])) == method
         True
     """
@@ -63,7 +67,8 @@ class DescentMethod(ABC):
     depth: int
 
     def __post_init__(self) -> None:
-        check.integer("depth", self.depth, least=1)
+        object.__setattr__(self, "depth", check.integer("depth", self.depth, least=1))
+        super().__post_init__()
 
     @property
     @abstractmethod
@@ -102,17 +107,26 @@ class DescentMethod(ABC):
 
     def step(self, state: Array, h: PerRun, force: Callable[[Array], Array]) -> Array:
         """The state one step of size h later; `force` maps weights to forces, both of shape (..., N)."""
-        parts = self.split(state)
+        parts, h = self.split(numeric("state", state)), numeric("h", h)
         spare = np.empty_like(parts[-1]), np.empty_like(parts[-1])
         return self.join(self.advance(parts, h, Explicit(force), spare)[0])
 
     def inside(self, parts: Parts) -> Mask:
-        """Which runs are in the coordinates in which the method is defined, shape (...)."""
-        *scalars, vectors = [part > 0 if self.depth >= 2 else np.isfinite(part) for part in parts]
-        inside = vectors.all(axis=-1)
+        """Which runs are where the method is defined: of finite norm and, for depth >= 2, positive; shape (...)."""
+        return self.finite(parts) & self.positive(parts) if self.depth >= 2 else self.finite(parts)
+
+    def finite(self, parts: Parts) -> Mask:
+        """Which runs have coordinates whose norms do not overflow, shape (...)."""
+        *scalars, vectors = parts
+        return finite(vectors, *scalars)
+
+    def positive(self, parts: Parts) -> Mask:
+        """Which runs are positive in every coordinate, shape (...)."""
+        *scalars, vectors = parts
+        inside = vectors.min(axis=-1) > 0
         for scalar in scalars:
-            inside = inside & scalar
-        return np.asarray(inside)
+            inside = inside & (scalar > 0)
+        return inside
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -125,7 +139,7 @@ class DescentMethod(ABC):
         return replace(self, **chosen)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class GradientDescent(DescentMethod):
     r"""Gradient descent on x, which is the state: $x \leftarrow x + h L\, p \odot x^{L-1}$.
 
@@ -146,7 +160,10 @@ class GradientDescent(DescentMethod):
         return start.weights(1)
 
     def decode(self, states: Array) -> Polar:
-        return GradientFlow(self.depth).decode(states if self.depth == 1 else np.log(states))
+        states = numeric("states", states)
+        radius = norm(states)
+        direction = Polar.of(radius, states / radius[..., None])
+        return direction if self.depth == 1 else replace(direction, sign=np.ones(1))
 
     def split(self, states: Array) -> Parts:
         return (np.ascontiguousarray(states),)

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wnlib._checks import Array
+from wnlib._checks import Array, numeric
 from wnlib.descent.arguments import PerRun, one, positive
 from wnlib.descent.methods import DescentMethod, Parts, Spare, column, power_of
 from wnlib.descent.rows import Rows
-from wnlib.flows.polar import Polar
+from wnlib.flows.polar import Polar, norm
 from wnlib.flows.weight_norm import WeightNormFlow
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class PolarDescent(DescentMethod):
     r"""Descent on (r, u), which is the state, with learning rates 1 and `ratio`; u is normalized after each step.
 
@@ -47,6 +47,7 @@ class PolarDescent(DescentMethod):
         return _joined(start.radius, start.direction)
 
     def decode(self, states: Array) -> Polar:
+        states = numeric("states", states)
         return Polar.of(states[..., 0], states[..., 1:])
 
     def split(self, states: Array) -> Parts:
@@ -61,7 +62,7 @@ class PolarDescent(DescentMethod):
         return _polar_step(self.depth, parts, norm, h, h * self.ratio * norm**2, norm, rows, spare)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class SalimansKingmaDescent(DescentMethod):
     r"""Gradient descent on (g, v), which is the state, at unit learning rates: $x = g\, v / \|v\|$.
 
@@ -100,11 +101,12 @@ class SalimansKingmaDescent(DescentMethod):
         return _joined(start.radius, column(self.norm) * start.direction)
 
     def decode(self, states: Array) -> Polar:
+        states = numeric("states", states)
         return Polar.of(states[..., 0], states[..., 1:] / column(self.norms(states)))
 
     def norms(self, states: Array) -> Array:
         r"""$\|v\|$, shape (...), at states of shape (..., n)."""
-        return _norm(states[..., 1:])
+        return norm(numeric("states", states)[..., 1:])
 
     def split(self, states: Array) -> Parts:
         return _split(states)

@@ -1,21 +1,22 @@
 """What a descent leaves: snapshots of its runs, and how each ended."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wnlib._checks import Array
+from wnlib._values import Value, computed_once
 from wnlib.descent.methods import DescentMethod, Mask
 from wnlib.descent.polar import SalimansKingmaDescent
 from wnlib.errors import ArgumentError
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own
 from wnlib.problem import Problem
 
 
-@dataclass(frozen=True, eq=False)
-class Descent:
+@dataclass(frozen=True, eq=False, repr=False)
+class Descent(Value):
     """Snapshots of a method's runs, of shape (...), and how each ended.
 
     A run that neither fit nor diverged took all its steps. The snapshots after a run's end repeat its last state and
@@ -46,12 +47,12 @@ class Descent:
     fit: Mask
     diverged: Mask
 
-    @cached_property
+    @computed_once
     def points(self) -> Polar:
         """The points x = r u in logarithms, of shape (T, ..., N)."""
         return self.method.decode(self.states)
 
-    @cached_property
+    @computed_once
     def weights(self) -> Array:
         """Weights, shape (T, ..., N)."""
         return self.points.weights(self.method.depth)
@@ -64,7 +65,9 @@ class Descent:
     @property
     def loss(self) -> Array:
         """Square loss, shape (T, ...)."""
-        return self.problem.loss(self.weights)
+        units = Units.of(self.problem, self.method.depth)
+        own = units.problem(self.problem).loss(from_own(self.weights, -units.weights))
+        return np.asarray(from_own(own, units.loss))
 
     @property
     def l1(self) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wnlib._checks import Array
+from wnlib._diverging import loss_bound
 from wnlib.descent.arguments import Shape
 from wnlib.descent.methods import DescentMethod, Mask, Parts
 from wnlib.descent.result import Descent
@@ -15,8 +16,6 @@ from wnlib.flows.polar import Polar
 from wnlib.problem import Problem
 
 Numbers = NDArray[np.intp]
-
-DIVERGED = 1e6  # times the larger of the losses at the start and at w = 0: a loss that no longer comes down
 
 
 @dataclass
@@ -50,13 +49,12 @@ class Runs:
         )
         method = method.of_runs(shape, numbers)
         parts = method.split(method.encode(starts))
-        if not method.inside(parts).all():
+        if method.depth >= 2 and not method.positive(parts).all():
             raise ArgumentError(
                 "start must be a positive floating-point number in every entry, got one that underflows"
             )
-        with np.errstate(over="ignore"):
-            losses = problem.loss(starts.weights(method.depth))
-        bound = DIVERGED * np.maximum(losses, 0.5 * problem.y @ problem.y)
+        with np.errstate(over="ignore", invalid="ignore"):  # of starts at which the first step finds that they diverge
+            bound = loss_bound(problem.loss(starts.weights(method.depth)), problem.loss_of_zero)
         step, stop_loss = (np.broadcast_to(value, shape).ravel() for value in (step, stop_loss))
         return cls(numbers, method, parts, step, stop_loss, bound)
 

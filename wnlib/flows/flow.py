@@ -21,20 +21,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wnlib import _checks as check
-from wnlib._checks import Array
+from wnlib._checks import Array, numeric
+from wnlib._values import Value
 from wnlib.errors import ArgumentError
-from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.polar import Polar, log_norm, norm
 from wnlib.problem import Problem
 
 Field = Callable[[float, Array], Array]
 
 
-@dataclass(frozen=True)
-class Flow(ABC):
+@dataclass(frozen=True, eq=False, repr=False)
+class Flow(Value, ABC):
     """A gradient flow on the factors x of $w = x^L$: what both flows have.
 
-    Radii and rates have one shape (...). A point has shape (N,), its state (N,), or (1 + N,) with weight normalization;
-    many points and states have shapes (..., N) and (..., 1 + N).
+    Radii and rates have one shape (...), and may be complex, for derivatives by imaginary steps. A point has shape
+    (N,), its state (N,), or (1 + N,) with weight normalization; many points and states have shapes (..., N) and
+    (..., 1 + N).
 
     Attributes:
         depth: L, an integer >= 1.
@@ -60,7 +62,8 @@ class Flow(ABC):
     depth: int
 
     def __post_init__(self) -> None:
-        check.integer("depth", self.depth, least=1)
+        object.__setattr__(self, "depth", check.integer("depth", self.depth, least=1))
+        super().__post_init__()
 
     def start(self, n: int, scale: float, direction: ArrayLike | None = None) -> Polar:
         r"""The start $x(0) = r_0 u_0$ of shape (n,).
@@ -93,7 +96,7 @@ class Flow(ABC):
         """Refuse what is not a single start, of shape (n,), that this flow can take.
 
         Raises:
-            ArgumentError: for another shape, no norm, or an entry that is not positive for depth >= 2.
+            ArgumentError: for another shape, no norm, or an entry that is not real, or not positive for depth >= 2.
 
         Example:
             >>> from wnlib import GradientFlow
@@ -106,6 +109,8 @@ class Flow(ABC):
             raise ArgumentError(f"start must be a Polar, as `flow.start` makes one, got {type(start).__name__}")
         if np.shape(start.radius) != () or np.shape(start.log_direction) != (n,):
             raise ArgumentError(f"start must be one point with {n} entries, got shape {np.shape(start.log_direction)}")
+        if np.iscomplexobj(start.radius) or np.iscomplexobj(start.log_direction):
+            raise ArgumentError("start must be real, got a complex one")
         if not (np.isfinite(start.radius) and start.radius != 0):
             raise ArgumentError(f"start must be finite with a nonzero norm, got radius {start.radius}")
         if not np.isclose(norm := np.linalg.norm(start.direction), 1):
@@ -153,7 +158,7 @@ class Flow(ABC):
         """The vector field (t, state) -> d state / dt for one problem and one state."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class GradientFlow(Flow):
     r"""Gradient flow on x, $x' = L\, p \odot x^{L-1}$; the state is log x, or x itself at depth 1.
 
@@ -166,13 +171,13 @@ class GradientFlow(Flow):
     """
 
     def log_magnification(self, radius: Array) -> Array:
-        return np.log(radius)
+        return np.log(numeric("radius", radius))
 
     def radius(self, log_magnification: Array) -> Array:
-        return np.exp(log_magnification)
+        return np.exp(numeric("log_magnification", log_magnification))
 
     def relative_rate(self, radius: Array) -> Array:
-        return np.power(radius, -2.0)
+        return np.power(numeric("radius", radius), -2.0)
 
     def angular_rate(self, radius: Array) -> Array:
         return self.relative_rate(radius)
@@ -183,14 +188,18 @@ class GradientFlow(Flow):
         return np.log(start.radius) + start.log_direction
 
     def decode(self, states: Array) -> Polar:
+        states = numeric("states", states)
         if self.depth == 1:
-            radius = np.linalg.norm(states, axis=-1)
+            radius = norm(states)
             return Polar.of(radius, states / radius[..., None])
         log_radius = log_norm(states)
         return Polar(np.exp(log_radius), states - log_radius[..., None], np.ones(1))
 
     def velocity(self, problem: Problem) -> Field:
         A, L = problem.A, self.depth
-        if L == 1:
-            return lambda t, x: A.T @ problem.residual(x)
-        return lambda t, log_x: L * np.exp((L - 2) * log_x) * (A.T @ problem.residual(np.exp(L * log_x)))
+
+        def field(t: float, log_x: Array) -> Array:
+            log_x = numeric("state", log_x)
+            return L * np.exp((L - 2) * log_x) * (A.T @ problem.residual(np.exp(L * log_x)))
+
+        return field if L >= 2 else lambda t, x: A.T @ problem.residual(x)

@@ -17,15 +17,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import dawsn, erfcx, xlogy
 
-from wnlib._checks import Array
+from wnlib import _checks as check
+from wnlib._checks import Array, numeric
+from wnlib._values import Value
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow, GradientFlow
-from wnlib.flows.polar import Polar, log_norm, radius_of
+from wnlib.flows.polar import Polar, log_norm, norm, radius_of
 from wnlib.flows.weight_norm import WeightNormFlow
 
 
-@dataclass(frozen=True)
-class MirrorMap(ABC):
+@dataclass(frozen=True, eq=False, repr=False)
+class MirrorMap(Value, ABC):
     r"""The map $w \mapsto \theta = \nabla\Phi(w)$ of a flow, its inverse, and the divergence they define.
 
     Points, weights and $\theta$ have shape (..., N); potentials, divergences and rates have shape (...).
@@ -56,6 +58,10 @@ class MirrorMap(ABC):
     flow: Flow
     unit: Array
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unit", numeric("unit", self.unit))
+        super().__post_init__()
+
     def log_magnified(self, point: Polar) -> Array:
         r"""$\log |z|$, minus $\sigma(r_0)$: finite where z itself would overflow."""
         shift = self.flow.log_magnification(point.radius) - self.unit
@@ -80,7 +86,7 @@ class MirrorMap(ABC):
 
         Its radius is NaN where theta lies outside the mirror map's range.
         """
-        L = self.flow.depth
+        L, theta = self.flow.depth, numeric("theta", theta)
         sign = np.sign(theta) if L == 1 else np.ones(1)
         with np.errstate(divide="ignore", invalid="ignore"):
             if L == 1:
@@ -104,6 +110,7 @@ class MirrorMap(ABC):
 
     def conjugate(self, theta: Array) -> Array:
         r"""$\Phi^*(\theta) = \langle\theta, w\rangle - \Phi(w)$ at $w = \nabla\Phi^*(\theta)$."""
+        theta = numeric("theta", theta)
         weights = self.inverse(theta).weights(self.flow.depth)
         return np.sum(theta * weights, axis=-1) - self.potential(weights)
 
@@ -120,7 +127,7 @@ class MirrorMap(ABC):
             >>> float(mirror.bregman(np.zeros(2), point).round(12))  # half of |w|
             2.5
         """
-        L = self.flow.depth
+        L, target = self.flow.depth, numeric("target", target)
         # In a unit of each point's own no term of its divergence overflows; the value in ours can.
         safe = replace(self, unit=self._safe_unit(target, point))
         weights = point.weights(L)
@@ -140,9 +147,9 @@ class PlainMirrorMap(MirrorMap):
     """Of gradient flow: separable, with the entropy at depth 2 and powers above."""
 
     def potential(self, weights: Array) -> Array:
-        L = self.flow.depth
+        L, weights = self.flow.depth, numeric("weights", weights)
         if L == 1:
-            return 0.5 * np.sum(weights**2, axis=-1) * np.exp(-self.unit)
+            return 0.5 * np.sum((weights * np.exp(-0.5 * self.unit)[..., None]) ** 2, axis=-1)
         if L == 2:
             return 0.5 * np.sum(xlogy(weights, weights) - weights, axis=-1)
         return -(L / 2) / (L - 2) * np.sum(weights ** (2 / L), axis=-1) * np.exp((L - 2) * self.unit)
@@ -158,13 +165,13 @@ class MagnifiedMirrorMap(MirrorMap):
     flow: WeightNormFlow
 
     def potential(self, weights: Array) -> Array:
-        L, c = self.flow.depth, self.flow.ratio
+        L, c, weights = self.flow.depth, self.flow.ratio, numeric("weights", weights)
         if L == 1:
-            radius = np.linalg.norm(weights, axis=-1)
+            radius = norm(weights)
             return np.sqrt(2 / c) * dawsn(radius * np.sqrt(c / 2)) * np.exp(c * radius**2 / 2 - self.unit)
         if L == 2:
             mass = np.sum(weights, axis=-1)
-            return 0.5 * (np.sum(xlogy(weights, weights), axis=-1) - xlogy(mass, mass)) + c / 4 * mass**2
+            return 0.5 * (np.sum(xlogy(weights, weights), axis=-1) - xlogy(mass, mass)) + c / 4 * mass * mass
         decay = (L - 2) * c / 2
         rho = np.sum(weights ** (2 / L), axis=-1)
         tail = scaled_upper_gamma(L, decay * rho) * np.exp((L - 2) * self.unit - decay * rho) / decay ** (L / 2)
@@ -186,10 +193,11 @@ def mirror_map(flow: Flow, reference: float) -> MirrorMap:
     """The mirror map of a flow.
 
     Args:
-        reference: The radius whose magnification is the unit of dual quantities; nonzero, usually that of the start.
+        reference: The radius whose magnification is the unit of dual quantities, usually the start's; nonzero
+            for gradient flow.
 
     Raises:
-        ArgumentError: for a flow without magnified coordinates.
+        ArgumentError: for a flow without magnified coordinates, or another reference.
 
     Example:
         >>> from wnlib import GradientFlow, mirror_map
@@ -200,7 +208,10 @@ def mirror_map(flow: Flow, reference: float) -> MirrorMap:
     """
     if not isinstance(flow, (GradientFlow, WeightNormFlow)):
         raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow, got {type(flow).__name__}")
-    unit = np.asarray(flow.log_magnification(np.abs(np.asarray(reference))))
+    radius = np.abs(check.array("reference", reference, (...,)))
+    if isinstance(flow, GradientFlow) and not radius.all():
+        raise ArgumentError("reference must be nonzero for gradient flow, got a radius of 0")
+    unit = flow.log_magnification(radius)
     return PlainMirrorMap(flow, unit) if isinstance(flow, GradientFlow) else MagnifiedMirrorMap(flow, unit)
 
 

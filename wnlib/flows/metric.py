@@ -11,9 +11,12 @@ and one step of length h multiplies a small residual by $I - h A K A^\top$.
 import numpy as np
 from scipy import linalg
 
+from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own, to_own
 from wnlib.problem import Problem
 
 
@@ -34,10 +37,13 @@ def metric(flow: Flow, point: Polar) -> Array:
         array([[36.,  0.],
                [ 0., 64.]])
     """
+    units = Units.of_weights(np.atleast_1d(point.radius), depth=1)
+    flow, point = units.flow(flow), units.start(point)
     L, u, rate = flow.depth, point.direction, flow.angular_rate(point.radius)
     gamma = flow.relative_rate(point.radius) * point.radius**2
     D, P = np.diag(u ** (L - 1)), np.outer(u, u)
-    return np.asarray(L**2 * rate * point.radius ** (2 * L) * D @ (np.eye(len(u)) - P + P / gamma) @ D)
+    K = L**2 * rate * point.radius ** (2 * L) * D @ (np.eye(len(u)) - P + P / gamma) @ D
+    return np.asarray(from_own(K, (2 * L - 2) * units.point))
 
 
 def rate_matrix(flow: Flow, problem: Problem, weights: Array) -> Array:
@@ -49,6 +55,9 @@ def rate_matrix(flow: Flow, problem: Problem, weights: Array) -> Array:
     Returns:
         Shape (k, k), k the rank of A, in the basis of `scipy.linalg.orth`; in units of one over time.
 
+    Raises:
+        ArgumentError: for other weights.
+
     Example:
         >>> import numpy as np
         >>> from wnlib import GradientFlow, Problem, rate_matrix
@@ -56,8 +65,19 @@ def rate_matrix(flow: Flow, problem: Problem, weights: Array) -> Array:
         >>> rate_matrix(GradientFlow(depth=2), problem, np.array([9.0, 16.0])).round(12)
         array([[100.]])
     """
+    units = Units.of(problem, flow.depth)
+    flow, problem, weights = _stated(units, flow, problem, weights)
     basis = linalg.orth(problem.A)
-    return np.asarray(basis.T @ _rates(flow, problem, weights) @ basis)
+    return np.asarray(from_own(basis.T @ _rates(flow, problem, weights) @ basis, -units.time))
+
+
+def _stated(units: Units, flow: Flow, problem: Problem, weights: Array) -> tuple[Flow, Problem, Array]:
+    """All in the problem's own units."""
+    weights = check.array("weights", weights, problem.shape[1:])
+    if not weights.any() or (flow.depth >= 2 and weights.min() < 0):
+        raise ArgumentError(f"weights must be nonzero, and >= 0 for depth >= 2, got a minimum of {weights.min()}")
+    to_own("weights", float(np.abs(weights).max()), units.weights)  # the smaller ones may vanish beside the largest
+    return units.flow(flow), units.problem(problem), from_own(weights, -units.weights)
 
 
 def _rates(flow: Flow, problem: Problem, weights: Array) -> Array:
@@ -81,6 +101,9 @@ def sharpness(flow: Flow, problem: Problem, weights: Array) -> float:
     Returns:
         The fastest rate of `rate_matrix`, in units of one over time.
 
+    Raises:
+        ArgumentError: for other weights.
+
     Example:
         >>> import numpy as np
         >>> from wnlib import GradientFlow, Problem, sharpness
@@ -88,6 +111,11 @@ def sharpness(flow: Flow, problem: Problem, weights: Array) -> float:
         >>> round(sharpness(GradientFlow(depth=2), problem, np.array([9.0, 16.0])), 12)
         100.0
     """
+    units = Units.of(problem, flow.depth)
+    return float(from_own(_sharpness(*_stated(units, flow, problem, weights)), -units.time))
+
+
+def _sharpness(flow: Flow, problem: Problem, weights: Array) -> float:
     return float(linalg.eigvalsh(_rates(flow, problem, weights))[-1])
 
 
@@ -100,6 +128,9 @@ def longest_step(flow: Flow, problem: Problem, weights: Array) -> float:
     Returns:
         In units of time.
 
+    Raises:
+        ArgumentError: for other weights.
+
     Example:
         >>> import numpy as np
         >>> from wnlib import GradientFlow, Problem, longest_step
@@ -107,4 +138,5 @@ def longest_step(flow: Flow, problem: Problem, weights: Array) -> float:
         >>> round(longest_step(GradientFlow(depth=2), problem, np.array([9.0, 16.0])), 12)
         0.02
     """
-    return 2 / sharpness(flow, problem, weights)
+    units = Units.of(problem, flow.depth)
+    return float(from_own(2 / _sharpness(*_stated(units, flow, problem, weights)), units.time))

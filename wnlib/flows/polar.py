@@ -2,11 +2,15 @@ r"""Points in polar coordinates, $x = r u$ with $\|u\| = 1$, in logarithms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from wnlib._checks import Array
+from wnlib import _checks as check
+from wnlib._checks import Array, numeric
+from wnlib._values import Value
+from wnlib.errors import ArgumentError
 
 
 def log_norm(log_entries: Array) -> Array:
@@ -20,8 +24,21 @@ def log_norm(log_entries: Array) -> Array:
         return unit + 0.5 * np.log(np.sum(np.exp(2 * (log_entries - unit[..., None])), axis=-1))
 
 
-@dataclass(frozen=True, eq=False)
-class Polar:
+def _scaled(values: Any, exponent: NDArray[np.intc]) -> Any:
+    """Values times powers of two, exactly."""
+    if np.iscomplexobj(values):
+        return np.ldexp(values.real, exponent) + 1j * np.ldexp(values.imag, exponent)
+    return np.ldexp(values, exponent)
+
+
+def norm(vectors: Array) -> Array:
+    """The Euclidean norm of vectors (..., N), shape (...), also where squares would over- or underflow."""
+    unit = np.frexp(np.abs(vectors).max(axis=-1))[1]
+    return np.ldexp(np.linalg.norm(np.ldexp(vectors, -unit[..., None]), axis=-1), unit)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Polar(Value):
     r"""One point $x = r u$, or many, in logarithms: u = sign * exp(log_direction), $\|u\| = 1$.
 
     Many points, of shape (T, N), can be indexed and sliced.
@@ -30,6 +47,11 @@ class Polar:
         radius: r, shape (...); for L = 1 of either sign, else positive.
         log_direction: Shape (..., N).
         sign: The signs of u, in a shape that broadcasts to (..., N).
+
+    Radius and log_direction may be complex, for derivatives by imaginary steps; no flow starts there.
+
+    Raises:
+        ArgumentError: for what is no array of numbers.
 
     Example:
         >>> from wnlib import Polar
@@ -45,12 +67,17 @@ class Polar:
     log_direction: Array
     sign: Array
 
+    def __post_init__(self) -> None:
+        for name in ("radius", "log_direction", "sign"):
+            object.__setattr__(self, name, numeric(name, getattr(self, name)))
+        super().__post_init__()
+
     @classmethod
     def of(cls, radius: ArrayLike, direction: ArrayLike) -> "Polar":
         """Points from the radius, shape (...), and the direction, shape (..., N), themselves."""
-        direction = np.asarray(direction, dtype=np.float64)
+        direction = numeric("direction", direction)
         with np.errstate(divide="ignore"):
-            return cls(np.asarray(radius, dtype=np.float64), np.log(np.abs(direction)), np.sign(direction))
+            return cls(numeric("radius", radius), np.log(np.abs(direction)), np.sign(direction))
 
     def __getitem__(self, index: int | slice) -> "Polar":
         """Some of many points."""
@@ -73,15 +100,27 @@ class Polar:
         return self.sign * np.exp(self.log_direction)
 
     def weights(self, depth: int) -> Array:
-        """The weights $w = (r u)^L$, shape (..., N)."""
+        """The weights $w = (r u)^L$, shape (..., N).
+
+        Raises:
+            ArgumentError: for a depth that is no integer >= 1.
+        """
+        depth = check.integer("depth", depth, least=1)
+        # A power of two in the radius is one in the weights: these scale exactly.
+        fraction, exponent = np.frexp(np.abs(self.radius))
         with np.errstate(divide="ignore"):
-            log_radius = np.log(np.abs(self.radius))[..., None]
+            log_radius = np.log(fraction)[..., None]
         sign = self.sign * np.sign(self.radius)[..., None] if depth == 1 else 1.0
-        return sign * np.exp(depth * (log_radius + self.log_direction))
+        sizes = np.exp(depth * (log_radius + self.log_direction))
+        with np.errstate(over="ignore"):
+            return sign * _scaled(sizes, depth * exponent[..., None])
 
 
 def radius_of(weights: Array, depth: int) -> Array:
     r"""The radius $r = \|x\|$, shape (...), of weights $w = x^L$ of shape (..., N): $r^2 = \sum_i |w_i|^{2/L}$.
+
+    Raises:
+        ArgumentError: for a depth out of its range, or what is no array of numbers.
 
     Example:
         >>> import numpy as np
@@ -89,7 +128,10 @@ def radius_of(weights: Array, depth: int) -> Array:
         >>> float(radius_of(np.array([9.0, 16.0]), depth=2))
         5.0
     """
-    return np.sqrt(np.sum(np.abs(weights) ** (2 / depth), axis=-1))
+    weights, depth = np.abs(numeric("weights", weights)), check.integer("depth", depth, least=1)
+    unit = np.frexp(weights.max(axis=-1))[1] // depth  # only at depth 1 could a power over- or underflow
+    powers = np.ldexp(weights, -depth * unit[..., None]) ** (2 / depth)
+    return np.ldexp(np.sqrt(np.sum(powers, axis=-1)), unit)
 
 
 def polar_of(weights: Array, depth: int) -> Polar:
@@ -98,6 +140,9 @@ def polar_of(weights: Array, depth: int) -> Polar:
     Args:
         weights: Shape (..., N), none of them all zero, nonnegative for depth >= 2.
 
+    Raises:
+        ArgumentError: for a depth out of its range, or for other weights.
+
     Example:
         >>> import numpy as np
         >>> from wnlib import polar_of
@@ -105,5 +150,8 @@ def polar_of(weights: Array, depth: int) -> Polar:
         >>> float(point.radius), point.direction
         (5.0, array([0.6, 0.8]))
     """
+    weights, depth = check.array("weights", weights, (..., None)), check.integer("depth", depth, least=1)
     radius = radius_of(weights, depth)
+    if not np.all(radius > 0):
+        raise ArgumentError("weights must have a nonzero norm, got zero vectors")
     return Polar.of(radius, np.sign(weights) * np.abs(weights) ** (1 / depth) / radius[..., None])

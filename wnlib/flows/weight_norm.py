@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from wnlib import _checks as check
-from wnlib._checks import Array
+from wnlib._checks import Array, numeric
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Field, Flow
 from wnlib.flows.polar import Polar, log_norm
 from wnlib.problem import Problem
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class WeightNormFlow(Flow):
     r"""Weight-normalized gradient flow: gradient flow on polar coordinates (r, u), x = r u.
 
@@ -39,9 +39,9 @@ class WeightNormFlow(Flow):
     radial_rate: float = 1.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "ratio", check.positive("ratio", self.ratio))
+        object.__setattr__(self, "radial_rate", check.positive("radial_rate", self.radial_rate))
         super().__post_init__()
-        check.positive("ratio", self.ratio)
-        check.positive("radial_rate", self.radial_rate)
 
     def _check_scale(self, scale: float) -> float:
         scale = check.real("scale", scale)
@@ -50,13 +50,15 @@ class WeightNormFlow(Flow):
         return scale
 
     def log_magnification(self, radius: Array) -> Array:
+        radius = numeric("radius", radius)
         return 0.5 * self.ratio * radius**2
 
     def radius(self, log_magnification: Array) -> Array:
         with np.errstate(invalid="ignore"):
-            return np.sqrt(2 * log_magnification / self.ratio)
+            return np.sqrt(2 * numeric("log_magnification", log_magnification) / self.ratio)
 
     def relative_rate(self, radius: Array) -> Array:
+        radius = numeric("radius", radius)
         return np.full_like(radius, self.ratio)
 
     def angular_rate(self, radius: Array) -> Array:
@@ -68,6 +70,7 @@ class WeightNormFlow(Flow):
         return np.append(np.log(start.radius), start.log_direction)
 
     def decode(self, states: Array) -> Polar:
+        states = numeric("states", states)
         if self.depth == 1:
             return Polar.of(states[..., 0], states[..., 1:])
         return Polar(np.exp(states[..., 0]), states[..., 1:], np.ones(1))
@@ -78,6 +81,16 @@ class WeightNormFlow(Flow):
 
 
 @dataclass(frozen=True)
+class Growth:
+    """The schedule e^(rate t), 1 where the rate is 0."""
+
+    rate: float = 0.0
+
+    def __call__(self, t: float) -> float:
+        return float(np.exp(self.rate * t))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class ScheduledWeightNormFlow(WeightNormFlow):
     r"""Weight-normalized gradient flow whose rates vary in time.
 
@@ -90,6 +103,9 @@ class ScheduledWeightNormFlow(WeightNormFlow):
         radial_schedule: A positive function of time, 1 by default.
         angular_schedule: Another.
 
+    Raises:
+        ArgumentError: for a depth or a rate out of its range, or a schedule that is no function.
+
     Example:
         >>> import numpy as np
         >>> from wnlib import Problem, ScheduledWeightNormFlow
@@ -100,8 +116,14 @@ class ScheduledWeightNormFlow(WeightNormFlow):
         array([ 1.   , 20.086, 20.086])
     """
 
-    radial_schedule: Callable[[float], float] = lambda t: 1.0
-    angular_schedule: Callable[[float], float] = lambda t: 1.0
+    radial_schedule: Callable[[float], float] = Growth()
+    angular_schedule: Callable[[float], float] = Growth()
+
+    def __post_init__(self) -> None:
+        for name in ("radial_schedule", "angular_schedule"):
+            if not callable(schedule := getattr(self, name)):
+                raise ArgumentError(f"{name} must be a function of time, got {schedule!r}")
+        super().__post_init__()
 
     def log_magnification(self, radius: Array) -> Array:
         raise ArgumentError("flow must have a constant ratio to have magnified coordinates, got scheduled rates")
@@ -117,7 +139,7 @@ class ScheduledWeightNormFlow(WeightNormFlow):
 
 def _polar_velocity(problem: Problem, L: int, rates: tuple[float, float], state: Array) -> Array:
     """d state / dt for the state (r, u) at depth 1, (log r, log u) at depth L >= 2."""
-    radial_rate, angular_rate = rates
+    (radial_rate, angular_rate), state = rates, numeric("state", state)
     # The sphere is unstable where r shrinks; with the field evaluated on it, the norm of the state's u is neutral.
     if L == 1:
         r, v = state[0], state[1:]

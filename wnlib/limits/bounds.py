@@ -17,9 +17,11 @@ from scipy.special import lambertw
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map, scaled_upper_gamma
 from wnlib.flows.polar import radius_of
+from wnlib.flows.units import Units, from_own, to_own
 
 
 def mass_bound(flow: Flow, scale: float, target: Array) -> float:
@@ -33,7 +35,7 @@ def mass_bound(flow: Flow, scale: float, target: Array) -> float:
         In the units of the target, infinite where it exceeds a million times the mass of target and start.
 
     Raises:
-        ArgumentError: for a flow without magnified coordinates, or a scale that is not positive.
+        ArgumentError: for a flow without magnified coordinates, a scale that is not positive, or another target.
 
     Example:
         >>> from wnlib import Problem, WeightNormFlow, basis_pursuit, limit, mass_bound
@@ -44,8 +46,10 @@ def mass_bound(flow: Flow, scale: float, target: Array) -> float:
         >>> float(mass.round(2)), round(bound, 2)
         (3.02, 3.43)
     """
-    n, depth = len(target), flow.depth
-    start = flow.start(n, scale)
+    target = _target(target)
+    n, depth, units = len(target), flow.depth, Units.of_weights(target, flow.depth)
+    flow, scale = units.flow(flow), to_own("scale", scale, units.point)
+    target, start = from_own(target, -units.weights), flow.start(n, scale)
     mirror = mirror_map(flow, scale)
     budget = float(mirror.bregman(target, start))
 
@@ -57,8 +61,17 @@ def mass_bound(flow: Flow, scale: float, target: Array) -> float:
     if not (np.isfinite(budget) and over_budget(high) > 0):
         return np.inf
     if over_budget(low) >= 0:  # the excess that the bound leaves is below rounding
-        return low
-    return float(brentq(over_budget, low, high, xtol=1e-15 * low, rtol=1e-14))
+        return float(from_own(low, units.weights))
+    bound = float(brentq(over_budget, low, high, xtol=1e-15 * low, rtol=1e-14))
+    return float(from_own(bound, units.weights))
+
+
+def _target(target: ArrayLike) -> Array:
+    """The nonnegative weights (N,) that they must be, not all of them zero."""
+    found = check.array("target", target, (None,))
+    if found.min() < 0 or not found.any():
+        raise ArgumentError(f"target must be nonzero, and >= 0 in every entry, got a minimum of {found.min()}")
+    return found
 
 
 def entropy_excess(target: Array) -> float:
@@ -109,7 +122,7 @@ def magnification_excess_bound(flow: Flow, scale: float, target: Array) -> float
         Relative to Q; infinite unless M > 1.
 
     Raises:
-        ArgumentError: for a flow without magnified coordinates.
+        ArgumentError: for a flow without magnified coordinates, a scale that is not positive, or another target.
 
     Example:
         >>> from wnlib import Problem, WeightNormFlow, basis_pursuit, limit
@@ -121,6 +134,7 @@ def magnification_excess_bound(flow: Flow, scale: float, target: Array) -> float
         >>> limit(flow, problem, flow.start(60, scale=1.0)).l1_excess < bound < 0.15
         True
     """
+    scale, target = check.positive("scale", scale), _target(target)
     L, radii = flow.depth, np.array([scale, radius_of(target, flow.depth)])
     log_magnification = float(np.diff(flow.log_magnification(radii))[0])
     if log_magnification <= 0:
@@ -193,7 +207,7 @@ def needed_magnification(depth: int, target: Array, excess: float) -> float:
         excess: What $(\|w_\infty\|_1 - Q)/Q$ shall be at most, positive.
 
     Raises:
-        ArgumentError: for a depth or an excess out of its range.
+        ArgumentError: for a depth or an excess out of its range, or another target.
 
     Example:
         >>> from wnlib import Problem, basis_pursuit, needed_magnification
@@ -202,6 +216,7 @@ def needed_magnification(depth: int, target: Array, excess: float) -> float:
         [150.94, 4.37]
     """
     depth, excess = check.integer("depth", depth, least=2), check.positive("excess", excess)
+    target = _target(target)
     if depth == 2:
         return entropy_excess(target) / (2 * excess)
     return float(np.log1p((1 - uniform_mass(target, depth) / np.sum(target)) / excess)) / (depth - 2)

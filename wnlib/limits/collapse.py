@@ -14,14 +14,16 @@ from scipy import linalg
 from scipy.integrate import solve_ivp
 
 from wnlib._checks import Array
-from wnlib.errors import IntegrationError
+from wnlib.errors import ArgumentError, IntegrationError
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.units import Units, from_own
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.problem import Problem
 
 RTOL = 1e-9
+SMALLEST = 1e-280  # of r^2 and c r^2, in the problem's own units: far below that, the push alone decides
 HORIZON = 1e12  # of the clock s, in which the force at w = 0 turns the direction in a time of about 1
 
 
@@ -48,9 +50,13 @@ def collapses(flow: Flow, problem: Problem, start: Polar) -> bool:
     flow.check_start(start, problem.shape[1])
     if not isinstance(flow, WeightNormFlow) or flow.depth == 1:
         return False
+    if not problem.y.any():
+        raise ArgumentError("y must be nonzero, got the zero vector")
+    units = Units.of(problem, flow.depth)
+    problem, own_flow, start = units.problem(problem), units.flow(flow), units.start(start)
     if below_zero(problem, start.weights(flow.depth)):
         return False
-    return _followed_to_zero(flow, problem, start)
+    return _followed_to_zero(own_flow, problem, start, units)
 
 
 def below_zero(problem: Problem, weights: Array) -> bool:
@@ -78,9 +84,9 @@ def divergence_excludes_collapse(flow: Flow, start: Polar, target: Array) -> boo
     return bool(mirror.bregman(target, start) < mirror.bregman(support, shrunk))
 
 
-def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar) -> bool:
+def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar, units: Units) -> bool:
     loss_of_zero = problem.loss_of_zero
-    L, size = flow.depth, float(start.radius) ** 2
+    L, size = flow.depth, max(float(start.radius) ** 2, SMALLEST * max(1.0, 1 / flow.ratio))
 
     def force(state: Array) -> tuple[Array, Array, Array]:
         log_u = state[1:] - log_norm(state[1:])
@@ -115,8 +121,8 @@ def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar) -> b
         first_step=first,
     )
     if result.status != 1:
+        r2 = from_own(result.y[0, -1] * size, 2 * units.point)
         raise IntegrationError(
-            f"the flow neither fits nor collapses: it stays at a saddle with r^2 = {result.y[0, -1] * size:.3g}; "
-            "try a larger start"
+            f"the flow neither fits nor collapses: it stays at a saddle with r^2 = {r2:.3g}; try a larger start"
         )
     return bool(result.t_events[0].size > 0)

@@ -1,23 +1,24 @@
 """The end point of a flow, with the certificates of it: feasibility, stationarity, a bound on the gap."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
 from wnlib._checks import Array
+from wnlib._values import Value, computed_once
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own
 from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 
 
-@dataclass(frozen=True, eq=False)
-class Limit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Limit(Value):
     r"""The end point of a flow, and how well it fulfils the conditions that characterise it.
 
     Attributes:
@@ -48,7 +49,7 @@ class Limit:
     gap: float
     correction: float
 
-    @cached_property
+    @computed_once
     def weights(self) -> Array:
         r"""$w_\infty$, shape (N,)."""
         return self.point.weights(self.flow.depth)
@@ -63,18 +64,19 @@ class Limit:
         """Which weights some interpolant makes positive, shape (N,): all, unless the problem is degenerate."""
         return np.isfinite(self.point.log_direction) if self.flow.depth >= 2 else np.ones(len(self.weights), bool)
 
-    @cached_property
+    @computed_once
     def dual(self) -> Array:
         r"""$\lambda$, shape (M,), with $\theta_\infty - \theta_0 = A^\top\lambda$ where attainable, $\theta = m_L(z)$.
 
         In units of the start (`MirrorMap`); infinite where it exceeds the largest float in them.
         """
         shift, _, log_unit = self._shift
-        where = self.attainable
+        where, units = self.attainable, Units.of(self.problem, self.flow.depth)
+        own = least_squares(units.problem(self.problem).A[:, where].T, shift[where])
         with np.errstate(over="ignore"):
-            return least_squares(self.problem.A[:, where].T, shift[where]) * np.exp(log_unit)
+            return np.asarray(from_own(own * np.exp(log_unit), -units.matrix))
 
-    @cached_property
+    @computed_once
     def kkt(self) -> float:
         r"""Stationarity: the part of $\theta_\infty - \theta_0$ outside row(A), relative to the larger of the two."""
         shift, size, _ = self._shift
@@ -83,13 +85,13 @@ class Limit:
         off = shift[where] - rows @ (rows.T @ shift[where])
         return float(linalg.norm(off) / size)
 
-    @cached_property
+    @computed_once
     def l1_excess(self) -> float:
         r"""The l1 excess $(\|w\|_1 - Q)/Q$, with Q from `basis_pursuit`."""
         Q = basis_pursuit(self.problem).value
         return (float(np.sum(np.abs(self.weights))) - Q) / Q
 
-    @cached_property
+    @computed_once
     def _shift(self) -> tuple[Array, float, float]:
         """The change of the dual variable, the larger of its two sizes, and the logarithm of their unit."""
         L, mirror = self.flow.depth, mirror_map(self.flow, abs(float(self.start.radius)))

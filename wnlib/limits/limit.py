@@ -17,6 +17,9 @@ collapse to w = 0 instead, and at depth 1 r may change its sign. The loss decide
 itself (`wnlib.limits.collapse`).
 """
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, optimize
@@ -25,6 +28,7 @@ from wnlib import _checks as check
 from wnlib.errors import ArgumentError, CollapseError, ContinuationError, LimitError
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.units import Units
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.collapse import below_zero, collapses, divergence_excludes_collapse
 from wnlib.limits.continuation import Continuation, CurvePoint, Mismatch
@@ -68,7 +72,7 @@ class LimitCurve:
     """The limits of all flows of one depth on one problem, from all starts of one direction.
 
     They lie on one curve; each call of its method `limit` continues from the last, which makes a line of neighbouring
-    starts or ratios cheap.
+    starts or ratios cheap. A copy begins anew.
 
     Args:
         direction: That of x(0), shape (N,), uniform by default.
@@ -86,18 +90,28 @@ class LimitCurve:
     """
 
     def __init__(self, problem: Problem, depth: int, direction: ArrayLike | None = None) -> None:
-        self._start = GradientFlow(depth).start(problem.shape[1], 1.0, direction)
+        self._direction = None if direction is None else check.array("direction", direction, problem.shape[1:])
+        self._start = GradientFlow(depth).start(problem.shape[1], 1.0, self._direction)
         if not problem.y.any():
             raise ArgumentError("y must be nonzero, got the zero vector")
-        self.problem, self.depth = problem, depth
+        self.problem, self.depth = problem, check.integer("depth", depth, least=1)
+        self._units = Units.of(problem, self.depth)
+        self._own = self._units.problem(problem)
         self._attainable: NDArray[np.bool_] | None = None  # all, unless it was found out otherwise
         self._continuation: Continuation | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LimitCurve, (self.problem, self.depth, self._direction)
+
+    def __repr__(self) -> str:
+        return f"LimitCurve({self.problem!r}, depth={self.depth})"
 
     def limit(self, flow: Flow, start: Polar, tolerance: float | None = None) -> Limit:
         """The limit of a flow from a start on this curve's direction, shape (N,): see `wnlib.limit`.
 
         Raises:
             ArgumentError: for another depth or direction, and else as `wnlib.limit` does.
+            CollapseError: if the flow shrinks to w = 0.
             LimitError: if the tolerance is not reached.
         """
         if not isinstance(flow, (GradientFlow, WeightNormFlow)):
@@ -108,36 +122,36 @@ class LimitCurve:
             raise ArgumentError(f"flow must have depth {self.depth}, got {flow.depth}")
         if not np.allclose(start.direction, self._start.direction, rtol=1e-9, atol=1e-12):
             raise ArgumentError("start must have the direction of the curve, got another")
-        end = self._on_the_line(flow, start) if self.depth == 1 else self._interpolant(flow, start)
+        own_flow, own_start = self._units.flow(flow), self._units.start(start)
+        end = (self._on_the_line if self.depth == 1 else self._interpolant)(own_flow, own_start)
         if not end.residual <= tolerance:
             raise LimitError(
                 f"relative residual {end.residual:.1e} exceeds the tolerance {tolerance:.1e}: try a larger one"
             )
-        if isinstance(flow, WeightNormFlow) and self.depth >= 2:
-            self._require_arrival(flow, start, end)
-        return end
-
-    def _require_arrival(self, flow: Flow, start: Polar, end: Limit) -> None:
-        safe = below_zero(self.problem, start.weights(self.depth))
-        if safe or divergence_excludes_collapse(flow, start, end.weights):
-            return
-        if collapses(flow, self.problem, start):
+        if isinstance(flow, WeightNormFlow) and self.depth >= 2 and self._stops(own_flow, own_start, end):
             raise CollapseError(
                 f"the flow from r0 = {float(start.radius):.3g} collapses to w = 0: try a larger start or ratio"
             )
+        point, log_scale = self._units.told(end.point), end.log_scale + self._units.point * float(np.log(2))
+        return replace(end, flow=flow, problem=self.problem, start=start, point=point, log_scale=log_scale)
+
+    def _stops(self, flow: Flow, start: Polar, end: Limit) -> bool:
+        if below_zero(self._own, start.weights(self.depth)) or divergence_excludes_collapse(flow, start, end.weights):
+            return False
+        return collapses(flow, self._own, start)
 
     def _interpolant(self, flow: Flow, start: Polar) -> Limit:
         found = self._reached(_mismatch(flow, start))
         log_x = found.log_x
         if self._attainable is not None:
-            log_x = np.full(self.problem.shape[1], -np.inf)
+            log_x = np.full(self._own.shape[1], -np.inf)
             log_x[self._attainable] = found.log_x
         log_r = float(log_norm(found.log_x))
         point = Polar(np.exp(log_r), log_x - log_r, np.ones(1))
         gamma = float(flow.relative_rate(point.radius) * point.radius**2)
         return Limit(
             flow=flow,
-            problem=self.problem,
+            problem=self._own,
             start=start,
             point=point,
             log_scale=found.log_scale,
@@ -153,7 +167,7 @@ class LimitCurve:
             # Either the curve does not exist, or it was lost on the way from the last limit.
             self._continuation = None
             if self._attainable is None:
-                self._attainable = attainable_weights(self.problem)
+                self._attainable = attainable_weights(self._own)
                 if self._attainable.all():
                     self._attainable = None
         try:
@@ -164,7 +178,7 @@ class LimitCurve:
 
     def _curve(self) -> Continuation:
         if self._continuation is None:
-            problem, log_u = self.problem, self._start.log_direction
+            problem, log_u = self._own, self._start.log_direction
             if self._attainable is not None:
                 part = Problem(problem.A[:, self._attainable], problem.y, tolerance=problem.tolerance)
                 problem, log_u = part, log_u[self._attainable]
@@ -172,12 +186,12 @@ class LimitCurve:
         return self._continuation
 
     def _residual(self, point: Polar) -> float:
-        return float(linalg.norm(self.problem.residual(point.weights(self.depth))) / linalg.norm(self.problem.y))
+        return float(linalg.norm(self._own.residual(point.weights(self.depth))) / linalg.norm(self._own.y))
 
     def _on_the_line(self, flow: Flow, start: Polar) -> Limit:
         r"""Depth 1: the least-norm interpolant plus $\alpha$ times the part of $u_0$ in ker A, with the sign of r."""
-        rows = self.problem.row_basis
-        least, u = rows @ self.problem.moments, start.direction
+        rows = self._own.row_basis
+        least, u = rows @ self._own.moments, start.direction
         across = u - rows @ (rows.T @ u)
         across -= rows @ (rows.T @ across)
         length = float(linalg.norm(across))
@@ -195,12 +209,12 @@ class LimitCurve:
         while value(high) > 0:
             high += 1.0
         log_scale = float(optimize.brentq(value, low, high, xtol=1e-15, rtol=4 * EPS)) if low < high else low
-        sign = _final_sign(flow, self.problem, start) if length else float(np.sign(start.radius))
+        sign = _final_sign(flow, self._own, start) if length else float(np.sign(start.radius))
         x = least + sign * np.exp(log_scale) * across
         radius = float(linalg.norm(x))
         point = Polar.of(sign * radius, sign * x / radius)
         residual = self._residual(point)
-        return Limit(flow, self.problem, start, point, log_scale, residual, gap=0.0, correction=residual)
+        return Limit(flow, self._own, start, point, log_scale, residual, gap=0.0, correction=residual)
 
 
 def _mismatch(flow: Flow, start: Polar) -> Mismatch:

@@ -8,6 +8,7 @@ solved: see the theorem "The length of a plateau", whose formulas these are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,16 @@ from scipy.optimize import nnls
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib._values import Value
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
 from wnlib.flows.polar import Polar, radius_of
+from wnlib.flows.units import Units, from_own
 from wnlib.problem import Problem
 
 
-@dataclass(frozen=True, eq=False)
-class Saddle:
+@dataclass(frozen=True, eq=False, repr=False)
+class Saddle(Value):
     r"""Weights that fit least squares on their own support.
 
     Attributes:
@@ -57,7 +61,10 @@ def saddle(problem: Problem, candidates: Sequence[int] | NDArray[np.integer]) ->
     """The saddle to which some of the weights alone would flow: nonnegative least squares.
 
     Args:
-        candidates: The indices of these weights, shape (K,).
+        candidates: The indices of these weights, from 0 to N - 1, each once, shape (K,).
+
+    Raises:
+        ArgumentError: for candidates that are none.
 
     Example:
         >>> from wnlib import Problem, saddle
@@ -65,22 +72,42 @@ def saddle(problem: Problem, candidates: Sequence[int] | NDArray[np.integer]) ->
         >>> [saddle(problem, candidates).loss for candidates in ([], [1], [0, 1])]
         [5.0, 0.5, 0.0]
     """
-    columns = np.asarray(candidates, dtype=int)
+    columns = check.integers("candidates", candidates, least=0, most=problem.shape[1] - 1)
+    if columns.ndim != 1 or np.unique(columns).size < columns.size:
+        raise ArgumentError(f"candidates must be indices, each once, got {columns}")
+    units = Units.of(problem)
+    return _told(problem, units, _own_saddle(units.problem(problem), columns))
+
+
+def _own_saddle(problem: Problem, columns: NDArray[np.integer[Any]]) -> Saddle:
+    """That of a problem in its own units."""
     weights = np.zeros(problem.shape[1])
     if columns.size:
         weights[columns] = nnls(problem.A[:, columns], problem.y, maxiter=30 * columns.size + 30)[0]
+    return saddle_at(problem, weights)
+
+
+def saddle_at(problem: Problem, weights: Array) -> Saddle:
+    """The saddle with known weights (N,)."""
     residual = problem.residual(weights)
     force = np.where(weights > 0, 0.0, problem.A.T @ residual)
     return Saddle(problem, weights, 0.5 * float(residual @ residual), force)
 
 
-@dataclass(frozen=True, eq=False)
-class Cascade:
+def _told(problem: Problem, units: Units, own: Saddle) -> Saddle:
+    """A saddle in the caller's units."""
+    weights, loss = from_own(own.weights, units.weights), from_own(own.loss, units.loss)
+    return Saddle(problem, weights, loss, from_own(own.force, units.force))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Cascade(Value):
     r"""The saddles that a flow visits in the limit of a small, magnified start, and how long it needs for each.
 
     Attributes:
         saddles: K of them; the first is w = 0, the last interpolates or has no weight left to grow.
-        dual_time: For how long the flow stays at each, in units of $|m_L(z(0))|$ over $\kappa L$, shape (K - 1,).
+        own_time: The `dual_time` in the problem's own unit, shape (K - 1,).
+        units: The problem's own.
 
     Example:
         >>> import numpy as np
@@ -93,7 +120,13 @@ class Cascade:
     """
 
     saddles: tuple[Saddle, ...]
-    dual_time: Array
+    own_time: Array
+    units: Units
+
+    @property
+    def dual_time(self) -> Array:
+        r"""For how long the flow stays at each, in units of $|m_L(z(0))|$ over $\kappa L$, shape (K - 1,)."""
+        return np.asarray(from_own(self.own_time, -self.units.force))
 
     def exits(self, flow: Flow, start: Polar) -> Array:
         r"""The predicted times, shape (K - 1,), at which a flow of depth L >= 3 leaves each saddle.
@@ -101,13 +134,18 @@ class Cascade:
         The start is uniform, of shape (N,). Each stay lasts dual_time * $|m_L(z(0))| / (\kappa L)$, with $\kappa$ at
         the saddle; at w = 0 at the start.
         """
+        units = Units.of(self.saddles[0].problem, flow.depth)
+        flow, start = units.flow(flow), units.start(start)
         L, magnified = flow.depth, flow.log_magnification
-        at = [float(start.radius), *(float(radius_of(one.weights, L)) for one in self.saddles[1:-1])]
-        radius = np.array(at[: len(self.dual_time)])
+        weights = [from_own(one.weights, -units.weights) for one in self.saddles[1:-1]]
+        radius = np.array([float(start.radius), *(float(radius_of(one, L)) for one in weights)][: len(self.own_time)])
         log_z = magnified(np.asarray(start.radius)) + start.log_direction[0]
         log_unit = (2 - L) * (log_z - magnified(radius)) - L * np.log(radius)
-        stay = np.exp(log_unit) / ((L - 2) * L * flow.angular_rate(radius))
-        return np.asarray(np.cumsum(self.dual_time * stay))
+        with np.errstate(over="ignore"):  # beyond the largest float they never end
+            stay = np.exp(log_unit) / ((L - 2) * L * flow.angular_rate(radius))
+        # The own units of this depth differ in y's from those of the cascade.
+        dual_time = from_own(self.own_time, units.force - self.units.force)
+        return np.asarray(from_own(np.cumsum(dual_time * stay), units.time))
 
 
 def cascade(problem: Problem, most: int = 50) -> Cascade:
@@ -131,10 +169,12 @@ def cascade(problem: Problem, most: int = 50) -> Cascade:
         [1.943, 0.646, 0.11, 0.0]
     """
     most = check.integer("most", most, least=1)
+    units = Units.of(problem)
+    own = units.problem(problem)
     left = np.ones(problem.shape[1])  # -m_L(z_i), in units of that of the start
     free: NDArray[np.integer] = np.empty(0, dtype=int)
-    saddles, stays = [saddle(problem, free)], []
-    floor = 1e-20 * problem.loss_of_zero
+    saddles, stays = [_own_saddle(own, free)], []
+    floor = 1e-20 * own.loss_of_zero
     while saddles[-1].loss > floor and len(saddles) < most:
         force = saddles[-1].force
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -145,6 +185,6 @@ def cascade(problem: Problem, most: int = 50) -> Cascade:
         left = np.maximum(left - time[i] * force, 0)
         left[i] = 0
         free = np.append(np.flatnonzero(saddles[-1].support), i)
-        saddles.append(saddle(problem, free))
+        saddles.append(_own_saddle(own, free))
         stays.append(float(time[i]))
-    return Cascade(tuple(saddles), np.array(stays))
+    return Cascade(tuple(_told(problem, units, one) for one in saddles), np.array(stays), units)

@@ -10,17 +10,19 @@ from scipy.optimize import brentq
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib._values import Value
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_entry
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own, to_own
 from wnlib.flows.weight_norm import WeightNormFlow
-from wnlib.limits.saddles import Saddle
+from wnlib.limits.saddles import Saddle, saddle_at
 from wnlib.trajectories.trajectory import Trajectory
 
 
-@dataclass(frozen=True)
-class Stay:
+@dataclass(frozen=True, eq=False, repr=False)
+class Stay(Value):
     r"""Between which times the weights off a saddle's support first have a mass, and what is known until then.
 
     Attributes:
@@ -67,10 +69,14 @@ def stay(flow: Flow, at: Saddle, point: Polar, mass: float) -> Stay:
     L, problem = flow.depth, at.problem
     if L < 2 or not isinstance(flow, (GradientFlow, WeightNormFlow)):
         raise ArgumentError(f"flow must be a GradientFlow or a WeightNormFlow of depth >= 2, got {flow}")
-    mass = check.positive("mass", mass)
+    units, told = Units.of(problem, L), check.positive("mass", mass)
+    mass = to_own("mass", told, units.weights)
+    flow, point, problem = units.flow(flow), units.start(point), units.problem(problem)
+    at = saddle_at(problem, from_own(at.weights, -units.weights))
     weights, outside = point.weights(L), ~at.support
     if not weights[outside].sum() < mass:
-        raise ArgumentError(f"mass must exceed that of the outsiders, {weights[outside].sum():.3g}, got {mass}")
+        had = from_own(float(weights[outside].sum()), units.weights)
+        raise ArgumentError(f"mass must exceed that of the outsiders, {had:.3g}, got {told}")
     columns, force = np.linalg.norm(problem.A[:, outside], axis=0), at.force[outside]
     push = max(0.0, float(force.max()))
     error = np.sqrt(max(0.0, 2 * (float(problem.loss(weights)) - at.loss) + 2 * push * mass))
@@ -84,7 +90,10 @@ def stay(flow: Flow, at: Saddle, point: Polar, mass: float) -> Stay:
     room = mirror_entry(share, L) - mirror_entry(first, L)
     earliest = _first(room, L * rate[1] * (force + columns * error)) if room.min() > 0 else 0.0
     latest = _first(mirror_entry(whole, L) - mirror_entry(last, L), L * rate[0] * (force - columns * error))
-    return Stay(mass, earliest, latest, (least, largest), at.loss - push * mass)
+    told_loss = from_own(at.loss - push * mass, units.loss)
+    first_time, last_time = (from_own(time, units.time) for time in (earliest, latest))
+    radii = from_own(least, 2 * units.point), from_own(largest, 2 * units.point)
+    return Stay(told, first_time, last_time, radii, told_loss)
 
 
 def _squared_radius(weights: Array, spread: float, L: int, mass: float, others: int) -> tuple[float, float]:
@@ -130,4 +139,6 @@ def exit_time(trajectory: Trajectory, at: Saddle, mass: float) -> float:
     if k == 0:
         return 0.0
     before, after = float(trajectory.t[k - 1]), float(trajectory.t[k])
-    return float(brentq(missing, before, after)) if missing(before) < 0 < missing(after) else after
+    if not missing(before) < 0 < missing(after):
+        return after
+    return float(brentq(missing, before, after, xtol=4e-16 * after))

@@ -7,6 +7,7 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.flows.flow import GradientFlow
 from wnlib.flows.polar import radius_of
+from wnlib.flows.units import Units, from_own, to_own
 from wnlib.limits.limit import LimitCurve
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
@@ -36,10 +37,16 @@ def window_mass(problem: Problem, depth: int, scale: float) -> float:
         [3.0189, 4.0]
     """
     depth, scale = check.integer("depth", depth, least=2), check.positive("scale", scale)
-    pursuit, flow, curve = basis_pursuit(problem), GradientFlow(depth), LimitCurve(problem, depth)
-    inside = float(radius_of(pursuit.weights, depth))
-    if scale <= inside:
+    pursuit, flow, units = basis_pursuit(problem), GradientFlow(depth), Units.of(problem, depth)
+    if scale <= float(radius_of(pursuit.weights, depth)):
         return pursuit.value
+    return float(from_own(_beyond(flow, units.problem(problem), to_own("scale", scale, units.point)), units.weights))
+
+
+def _beyond(flow: GradientFlow, problem: Problem, scale: float) -> float:
+    """The mass beyond the window."""
+    depth, curve = flow.depth, LimitCurve(problem, flow.depth)
+    inside = float(radius_of(basis_pursuit(problem).weights, depth))
 
     def end(log_scale: float) -> Array:
         start = flow.start(problem.shape[1], float(np.exp(log_scale)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from wnlib._checks import Array
+from wnlib._values import Value
 
 
 def threshold(shape: tuple[int, ...]) -> float:
@@ -23,8 +24,8 @@ def least_squares(A: Array, b: Array) -> Array:
     return np.asarray(linalg.lstsq(A, b, cond=threshold(A.shape))[0])
 
 
-@dataclass(frozen=True, eq=False)
-class RowSpace:
+@dataclass(frozen=True, eq=False, repr=False)
+class RowSpace(Value):
     """The row space of A, by QR with pivoting: basis (N, rank), R (rank, M) and order p (M,), A[p].T = basis R."""
 
     basis: Array

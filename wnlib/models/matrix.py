@@ -24,16 +24,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wnlib import _checks as check
-from wnlib._checks import Array
+from wnlib._checks import Array, numeric
+from wnlib._values import Value
 from wnlib.errors import ArgumentError
+from wnlib.flows.units import Units, from_own
 from wnlib.problem import Problem
 
 SYMMETRIC = 1e-10  # relative asymmetry up to which a measurement counts as symmetric
-DIVERGED = 1e6  # times the loss of W = 0 or of the start, whichever is larger
 
 
-@dataclass(frozen=True, eq=False)
-class MatrixProblem:
+@dataclass(frozen=True, eq=False, repr=False)
+class MatrixProblem(Value):
     r"""Least squares, $\tfrac12\sum_k (\langle A_k, W\rangle - y_k)^2$, over symmetric matrices W of shape (..., n, n).
 
     Attributes:
@@ -69,6 +70,7 @@ class MatrixProblem:
         object.__setattr__(self, "y", check.array("y", self.y, A.shape[:1]))
         if self.truth is not None:
             object.__setattr__(self, "truth", check.array("truth", self.truth, A.shape[1:]))
+        super().__post_init__()
 
     @property
     def n(self) -> int:
@@ -77,6 +79,7 @@ class MatrixProblem:
 
     def residual(self, W: Array) -> Array:
         r"""The residuals $y_k - \langle A_k, W\rangle$, shape (..., M), of matrices of shape (..., n, n)."""
+        W = numeric("W", W, self.n)
         return self.y - W.reshape(*W.shape[:-2], -1) @ self.A.reshape(len(self.y), -1).T
 
     def loss(self, W: Array) -> Array:
@@ -85,10 +88,15 @@ class MatrixProblem:
 
     def force(self, W: Array) -> Array:
         r"""The force $P = \sum_k (y_k - \langle A_k, W\rangle)\, A_k$ at matrices, of the same shape (..., n, n)."""
-        return (self.residual(W) @ self.A.reshape(len(self.y), -1)).reshape(W.shape)
+        return (self.residual(W) @ self.A.reshape(len(self.y), -1)).reshape(np.shape(W))
 
     def slope(self, X: Array, depth: int) -> Array:
-        """G(X), minus the gradient of the loss of $X^L$ in X, of the same shape (..., n, n)."""
+        """G(X), minus the gradient of the loss of $X^L$ in X, of the same shape (..., n, n).
+
+        Raises:
+            ArgumentError: for a depth that is no integer >= 1.
+        """
+        X, depth = numeric("X", X, self.n), check.integer("depth", depth, least=1)
         return slope(X, self.force(power(X, depth)), depth)
 
     @classmethod
@@ -133,7 +141,8 @@ class MatrixProblem:
             >>> problem.A.shape, int(np.linalg.matrix_rank(problem.truth))
             ((12, 6, 6), 2)
         """
-        truth, rng = planted(m, n, rank, seed)
+        truth, m, rng = planted(m, n, rank, seed)
+        n = len(truth)
         B = rng.standard_normal((m, n, n)) / np.sqrt(m)
         A = (B + B.transpose(0, 2, 1)) / 2
         return cls(A, np.sum(A * truth, axis=(1, 2)), truth)
@@ -150,7 +159,8 @@ class MatrixProblem:
             >>> all(y in problem.truth for y in problem.y)
             True
         """
-        truth, rng = planted(m, n, rank, seed)
+        truth, m, rng = planted(m, n, rank, seed)
+        n = len(truth)
         drawn = rng.choice(n * (n + 1) // 2, m, replace=False)
         A = np.zeros((m, n, n))
         for k, (i, j) in enumerate(np.transpose(np.triu_indices(n))[drawn]):
@@ -158,18 +168,24 @@ class MatrixProblem:
         return cls(A, np.sum(A * truth, axis=(1, 2)), truth)
 
 
-def planted(m: int, n: int, rank: int, seed: int) -> tuple[Array, np.random.Generator]:
-    """A positive semidefinite matrix (n, n) of the given rank, and the generator for its `m` measurements.
+def in_own_units(problem: MatrixProblem, depth: int) -> tuple[Units, MatrixProblem]:
+    """The problem's own units, see `wnlib.flows.units`, and the problem in them."""
+    units = Units.of_data(problem.A, problem.y, problem.n * (problem.n + 1) / 2, depth)
+    return units, MatrixProblem(from_own(problem.A, -units.matrix), from_own(problem.y, -units.data))
+
+
+def planted(m: int, n: int, rank: int, seed: int) -> tuple[Array, int, np.random.Generator]:
+    """A positive semidefinite matrix (n, n) of the given rank, and the number and the generator of its measurements.
 
     Its positive eigenvalues are uniform on [1/2, 3/2], its eigenvectors uniform. Raises ArgumentError for numbers that
     leave no such matrix, or no fewer measurements than it has entries.
     """
     n = check.integer("n", n, least=2)
-    check.integer("m", m, least=1, most=n * (n + 1) // 2 - 1)
+    m = check.integer("m", m, least=1, most=n * (n + 1) // 2 - 1)
     rank = check.integer("rank", rank, least=1, most=n)
     rng = np.random.default_rng(check.integer("seed", seed, least=0))
     V = rotation(rng, n)[:, :rank]
-    return (V * rng.uniform(0.5, 1.5, rank)) @ V.T, rng
+    return (V * rng.uniform(0.5, 1.5, rank)) @ V.T, m, rng
 
 
 def rotation(rng: np.random.Generator, n: int) -> Array:

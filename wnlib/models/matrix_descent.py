@@ -7,18 +7,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from wnlib import _checks as check
 from wnlib._checks import Array
+from wnlib._diverging import finite, loss_bound
+from wnlib._values import Value
 from wnlib.errors import ArgumentError
-from wnlib.models.matrix import DIVERGED, MatrixProblem, power, slope
+from wnlib.flows.units import from_own, to_own
+from wnlib.models.matrix import MatrixProblem, in_own_units, power, slope
 
 
-@dataclass(frozen=True, eq=False)
-class MatrixDescent:
+@dataclass(frozen=True, eq=False, repr=False)
+class MatrixDescent(Value):
     """The ends of R runs of `matrix_descent`.
 
     Attributes:
         X: The factors, $W = X^L$, shape (R, n, n).
         steps: How many were taken, shape (R,).
         fit: Whether the relative residual has come down to the tolerance, shape (R,).
+        diverged: Whether it diverged, shape (R,).
         depth: L.
 
     Example:
@@ -33,6 +37,7 @@ class MatrixDescent:
     X: Array
     steps: NDArray[np.intp]
     fit: NDArray[np.bool_]
+    diverged: NDArray[np.bool_]
     depth: int
 
     @property
@@ -53,8 +58,9 @@ def matrix_descent(
     r"""Gradient descent on X from $X = (r_0/\sqrt n)\, I$, side by side for several $r_0$ and steps.
 
     Plain without `ratio`: X += h G(X). With it on polar coordinates: r += h <G, U>, U += c h r (G - <G, U> U), then U
-    is divided by its Frobenius norm. A run ends when its relative residual is at most `tolerance`, when it diverges
-    (the loss, or with weight normalization a radius that is no longer positive), or after `steps` steps.
+    is divided by its Frobenius norm. A run ends when its relative residual is at most `tolerance`, after `steps` steps,
+    or when it diverges: its loss is no number, or far larger than at the start and at zero, or its next step makes the
+    norm overflow or, with weight normalization, the radius nonpositive.
 
     Args:
         scale: $r_0 > 0$ of each run, the Frobenius norm of its start, shape (R,).
@@ -71,45 +77,61 @@ def matrix_descent(
         >>> bool(descent.fit[0]), bool(abs(descent.W[0] - problem.truth).max() < 0.02)
         (True, True)
     """
-    depth = check.integer("depth", depth, least=1)
+    depth, steps = check.integer("depth", depth, least=1), check.integer("steps", steps, least=1)
     scale = check.array("scale", scale, (None,))
     step = check.array("step", step, scale.shape)
     if min(scale.min(), step.min()) <= 0:
         raise ArgumentError(f"scale and step must be > 0, got minima {scale.min()} and {step.min()}")
     if ratio is not None:
         ratio = check.positive("ratio", ratio)
-    stop = 0.5 * (tolerance * float(np.linalg.norm(problem.y))) ** 2
-    flat = problem.A.reshape(len(problem.y), -1)
-    stiffness = depth**2 * float(np.linalg.norm(flat, 2)) ** 2
-    runs, n = len(scale), problem.n
-    X = scale[:, None, None] * np.eye(n) / np.sqrt(n)
-    bound = DIVERGED * np.maximum(problem.loss(power(X, depth)), problem.loss(np.zeros((n, n))))
-    ends, taken, fit = X.copy(), np.full(runs, steps), np.zeros(runs, dtype=bool)
-    going, f = np.arange(runs), step[:, None, None]
-    for k in range(steps + 1):
-        residual = problem.residual(power(X, depth))
-        loss = 0.5 * np.sum(residual**2, axis=-1)
-        arrived = loss <= stop
-        ended = arrived | ~(loss <= bound[going]) | (k == steps)
-        if ended.any():
+    tolerance = check.positive("tolerance", tolerance)
+    units, problem = in_own_units(problem, depth)
+    radius: Array = to_own("scale", scale, units.point)
+    ratio = None if ratio is None else to_own("ratio", ratio, units.ratio)
+    stiffness = depth**2 * float(np.linalg.norm(problem.A.reshape(len(problem.y), -1), 2)) ** 2
+    X = radius[:, None, None] * np.eye(problem.n) / np.sqrt(problem.n)
+    ends, taken = X.copy(), np.full(len(scale), steps)
+    fit, diverged = np.zeros((2, len(scale)), dtype=bool)
+    going, f = np.arange(len(scale)), step[:, None, None]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # on the way to a divergence
+        stop = 0.5 * np.square(tolerance * np.linalg.norm(problem.y))
+        bound = loss_bound(problem.loss(power(X, depth)), problem.loss(np.zeros(X.shape[1:])))
+        for k in range(steps + 1):
+            residual = problem.residual(power(X, depth))
+            loss = 0.5 * np.sum(residual**2, axis=-1)
+            moved, inside = _moved(problem, depth, ratio, stiffness, X, residual, f)
+            low = loss <= bound[going]
+            arrived = low & (loss <= stop)
+            going_on = low & ~arrived & (inside | (k == steps))
+            ended = ~going_on | (k == steps)
             numbers = going[ended]
-            ends[numbers], taken[numbers], fit[numbers] = X[ended], k, arrived[ended]
-            going, f, X, residual = going[~ended], f[~ended], X[~ended], residual[~ended]
-        if not going.size:
-            break
-        P = (residual @ flat).reshape(X.shape)
-        r = _norm(X)
-        h = f / (stiffness * r ** (2 * depth - 2) + depth * (depth - 1) * _norm(P) * r ** (depth - 2))
-        G = slope(X, P, depth)
-        if ratio is None:
-            X = X + h * G
-        else:
-            h = h / np.maximum(1, ratio * r**2)
-            U = X / r
-            along = np.sum(G * U, axis=(1, 2), keepdims=True)
-            U = U + ratio * h * r * (G - along * U)
-            X = (r + h * along) * U / _norm(U)
-    return MatrixDescent(ends, taken, fit, depth)
+            ends[numbers], taken[numbers] = X[ended], k
+            fit[numbers], diverged[numbers] = arrived[ended], ~(arrived | going_on)[ended]
+            going, f, X = going[~ended], f[~ended], moved[~ended]
+            if not going.size:
+                break
+    return MatrixDescent(from_own(ends, units.point), taken, fit, diverged, depth)
+
+
+def _moved(
+    problem: MatrixProblem, depth: int, ratio: float | None, stiffness: float, X: Array, residual: Array, f: Array
+) -> tuple[Array, NDArray[np.bool_]]:
+    """X one step later, shape (R, n, n), and which runs have a finite norm and a positive radius there, shape (R,)."""
+    P = (residual @ problem.A.reshape(len(problem.y), -1)).reshape(X.shape)
+    r = _norm(X)
+    h = f / (stiffness * r ** (2 * depth - 2) + depth * (depth - 1) * _norm(P) * r ** (depth - 2))
+    G = slope(X, P, depth)
+    if ratio is None:
+        X = X + h * G
+        radius = _norm(X)
+    else:
+        h = h / np.maximum(1, ratio * r**2)
+        U = X / r
+        along = np.sum(G * U, axis=(1, 2), keepdims=True)
+        U = U + ratio * h * r * (G - along * U)
+        radius = r + h * along
+        X = radius * U / _norm(U)
+    return X, finite(X.reshape(len(X), -1)) & (radius[:, 0, 0] > 0)
 
 
 def _norm(X: Array) -> Array:

@@ -13,18 +13,19 @@ Problems are doubled ones, $[A, -A]$ of shape (M, 2N), as for the joint normaliz
 """
 
 import warnings
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import LSODA
 
 from wnlib import _checks as check
-from wnlib._checks import Array
+from wnlib._checks import Array, numeric
+from wnlib._values import Value, computed_once
 from wnlib.errors import ArgumentError, IntegrationError
 from wnlib.flows.flow import Field
 from wnlib.flows.polar import Polar, log_norm
+from wnlib.flows.units import Units, from_own, to_own
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.problem import Problem
 from wnlib.trajectories.stepping import stepped
@@ -32,8 +33,8 @@ from wnlib.trajectories.stepping import stepped
 SMALLEST = 1e-6  # of a radius that vanishes in finite time, as matched clocks let it: there the flow ends
 
 
-@dataclass(frozen=True)
-class SeparateFlow:
+@dataclass(frozen=True, eq=False, repr=False)
+class SeparateFlow(Value):
     r"""Weight normalization of each sign, with a sphere and a radius for either.
 
     Attributes:
@@ -61,8 +62,10 @@ class SeparateFlow:
     matched: bool = False
 
     def __post_init__(self) -> None:
-        check.integer("depth", self.depth, least=2)
-        check.positive("ratio", self.ratio)
+        object.__setattr__(self, "depth", check.integer("depth", self.depth, least=2))
+        object.__setattr__(self, "ratio", check.positive("ratio", self.ratio))
+        object.__setattr__(self, "matched", check.flag("matched", self.matched))
+        super().__post_init__()
 
     @property
     def half(self) -> WeightNormFlow:
@@ -93,7 +96,7 @@ class SeparateFlow:
         first = np.array([float(half.radius) for half in start])
 
         def field(t: float, state: Array) -> Array:
-            log_r, log_u = _parts(state)
+            log_r, log_u = _parts(numeric("state", state))
             force = (A.T @ problem.residual(np.exp(L * (log_r + log_u)).ravel())).reshape(2, -1)
             along = np.sum(force * np.exp(L * log_u), axis=-1, keepdims=True)
             if self.matched:
@@ -119,8 +122,8 @@ def encode(start: tuple[Polar, Polar]) -> Array:
     return np.concatenate([np.append(np.log(half.radius), half.log_direction) for half in start])
 
 
-@dataclass(frozen=True, eq=False)
-class SeparateTrajectory:
+@dataclass(frozen=True, eq=False, repr=False)
+class SeparateTrajectory(Value):
     """A followed flow, with both halves of its signed weights.
 
     Attributes:
@@ -146,7 +149,7 @@ class SeparateTrajectory:
     minus: Polar
     fits: bool
 
-    @cached_property
+    @computed_once
     def parts(self) -> Array:
         """$w_+$ and $w_-$ together, the weights of the doubled problem, shape (T, 2N)."""
         return np.concatenate([half.weights(self.flow.depth) for half in (self.plus, self.minus)], axis=-1)
@@ -175,7 +178,7 @@ def integrate_separate(
         rtol: The solver's tolerance per step, on logarithms.
 
     Raises:
-        ArgumentError: for another problem, or a start that does not fit it.
+        ArgumentError: for bad arguments: another problem, or a start that does not fit it.
         IntegrationError: if the solver gives up.
 
     Example:
@@ -192,8 +195,13 @@ def integrate_separate(
         raise ArgumentError(f"problem must be a doubled one, [A, -A], got shape {problem.shape} with other columns")
     for half in start:
         flow.half.check_start(half, n)
+    t_end, stop, rtol = check.positive("t_end", t_end), check.positive("stop", stop), check.positive("rtol", rtol)
+    units = _own_units(flow, problem)
+    told, end = problem, to_own("t_end", t_end, units.time)
+    own = replace(flow, ratio=to_own("ratio", flow.ratio, units.ratio))
+    problem, start = units.problem(problem), (units.start(start[0]), units.start(start[1]))
     size = float(np.linalg.norm(problem.y))
-    field, state = flow.velocity(problem, start), encode(start)
+    field, state = own.velocity(problem, start), encode(start)
 
     def unfit(t: float, state: Array) -> float:
         log_r, log_u = _parts(state)
@@ -203,14 +211,21 @@ def integrate_separate(
     def unspent(t: float, state: Array) -> float:
         return float(_parts(state)[0].min() - np.log(SMALLEST)) if flow.matched else 1.0
 
-    first = min(t_end, 1e-3 / float(np.abs(field(0.0, state)).max()))
+    first = min(end, 1e-3 / float(np.abs(field(0.0, state)).max()))
     with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
         # Overflow happens in trial steps, which the solver rejects; what it warns of, the error below says.
         warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)
-        solver = LSODA(field, 0.0, state, t_end, rtol=rtol, atol=rtol, first_step=first)
-        solution, ended, message = stepped(solver, [unfit, unspent])
+        solver = LSODA(field, 0.0, state, end, rtol=rtol, atol=rtol, first_step=first)
+        solution, ended, message = stepped(solver, [unfit, unspent], lambda t: from_own(t, units.time))
     if solution is None or (ended is None and solver.status == "failed"):
-        raise IntegrationError(f"no solution past t = {solver.t:.3g} of {t_end:.3g}: {message}; try another rtol")
+        reached = from_own(solver.t, units.time)
+        raise IntegrationError(f"no solution past t = {reached:.3g} of {t_end:.3g}: {message}; try another rtol")
     log_r, log_u = _parts(solution(solution.ts).T)
-    plus, minus = (Polar(np.exp(log_r[:, k, 0]), log_u[:, k], np.ones(1)) for k in (0, 1))
-    return SeparateTrajectory(flow, problem, solution.ts, plus, minus, ended is unfit)
+    plus, minus = (units.told(Polar(np.exp(log_r[:, k, 0]), log_u[:, k], np.ones(1))) for k in (0, 1))
+    return SeparateTrajectory(flow, told, from_own(solution.ts, units.time), plus, minus, ended is unfit)
+
+
+def _own_units(flow: SeparateFlow, problem: Problem) -> Units:
+    r"""The problem's own; with matched clocks $\eta_u$ has no unit of its own, and time is in units of 1/(a b)."""
+    units = Units.of(problem, flow.depth)
+    return replace(units, time=-units.force) if flow.matched else units

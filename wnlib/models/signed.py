@@ -21,7 +21,7 @@ from wnlib._checks import Array
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_map
-from wnlib.flows.polar import Polar
+from wnlib.flows.polar import Polar, log_norm
 
 NEGLIGIBLE = -600.0  # of the logarithm of |w|/alpha^L: 1e-260, near the smallest float
 NEWTON = 8  # steps from within a factor of 2: more than rounding errors can tell apart
@@ -43,6 +43,9 @@ def symmetric_start(flow: Flow, n: int, scale: float, direction: ArrayLike | Non
     Returns:
         One point, shape (2n,).
 
+    Raises:
+        ArgumentError: for bad arguments.
+
     Example:
         >>> from wnlib import Problem, WeightNormFlow, limit, symmetric_start
         >>> flow = WeightNormFlow(depth=2, ratio=10)
@@ -50,7 +53,8 @@ def symmetric_start(flow: Flow, n: int, scale: float, direction: ArrayLike | Non
         >>> limit(flow, problem, symmetric_start(flow, 60, scale=1.0)).l1_excess < 0.01
         True
     """
-    half = np.ones(n) if direction is None else np.asarray(direction, dtype=np.float64)
+    n = check.integer("n", n, least=1)
+    half = np.ones(n) if direction is None else check.array("direction", direction, (n,))
     return flow.start(2 * n, scale, np.tile(half, 2))
 
 
@@ -107,7 +111,7 @@ def radius(flow: Flow, start: Polar, weights: ArrayLike) -> float:
     weights = _checked(flow, start, weights)
     if isinstance(flow, GradientFlow):
         log_x = np.concatenate(halves(weights, log_temperature(flow, start, float(start.radius)), flow.depth))
-        return float(np.linalg.norm(np.exp(log_x)))
+        return float(np.exp(log_norm(log_x)))
     low = float(np.log(start.radius))
 
     def excess(log_r: float) -> float:

@@ -23,7 +23,8 @@ from scipy.optimize import brentq
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import LimitError
-from wnlib.models.matrix import MatrixProblem
+from wnlib.flows.units import from_own, to_own
+from wnlib.models.matrix import MatrixProblem, in_own_units
 
 NEWTON = 500  # steps at most
 DAMPING = 1e-14  # least curvature relative to the largest: the Hessian is nearly singular where W is of low rank
@@ -57,15 +58,21 @@ def spectral_limit(
                [0. , 1.5]])
     """
     depth = check.integer("depth", depth, least=2)
-    log_scale = np.log(check.positive("scale", scale))
+    scale, ratio = check.positive("scale", scale), None if ratio is None else check.positive("ratio", ratio)
+    tolerance = check.positive("tolerance", tolerance)
+    units, problem = in_own_units(problem, depth)
+    log_scale = float(np.log(to_own("scale", scale, units.point)))
     curve = _Curve(problem, depth, tolerance)
-    if ratio is None:
-        return curve.at(log_scale)
-    ratio = check.positive("ratio", ratio)
+    end = curve.at(log_scale) if ratio is None else _end(curve, log_scale, to_own("ratio", ratio, units.ratio))
+    return np.asarray(from_own(end, units.weights))
+
+
+def _end(curve: "_Curve", log_scale: float, ratio: float) -> Array:
+    """Where weight normalization ends on the curve, in the problem's own units."""
 
     def surplus(log_alpha: float) -> float:
         W = curve.at(log_alpha)
-        rho = float(np.sum(np.maximum(linalg.eigvalsh(W), 0) ** (2 / depth)))
+        rho = float(np.sum(np.maximum(linalg.eigvalsh(W), 0) ** (2 / curve.depth)))
         return log_alpha - 0.5 * np.log(rho) - ratio / 2 * (np.exp(2 * log_scale) - rho)
 
     high = log_scale

@@ -6,14 +6,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from wnlib._checks import Array
+from wnlib._values import Value
 from wnlib.linear.linear_program import linear_program
 from wnlib.problem import Problem
 
 _solved: WeakKeyDictionary[Problem, "BasisPursuit"] = WeakKeyDictionary()
 
 
-@dataclass(frozen=True, eq=False)
-class BasisPursuit:
+@dataclass(frozen=True, eq=False, repr=False)
+class BasisPursuit(Value):
     r"""A minimiser of $\|z\|_1$ over $A z = y,\ z \ge 0$, and the certificate that it is one.
 
     Attributes:
@@ -38,10 +39,6 @@ class BasisPursuit:
     value: float
     gap: float
     residual: float
-
-    def __post_init__(self) -> None:
-        self.weights.setflags(write=False)
-        self.dual.setflags(write=False)
 
 
 def basis_pursuit(problem: Problem) -> BasisPursuit:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import CertificateError
 from wnlib.linear.linear_program import linear_program
@@ -30,6 +31,9 @@ def stability(problem: Problem, target: Array) -> float:
     Returns:
         K >= 1, or inf if nothing certifies the target as the only solution.
 
+    Raises:
+        ArgumentError: for a target that is none.
+
     Example:
         >>> import numpy as np
         >>> from wnlib import Problem, WeightNormFlow, basis_pursuit, limit, stability
@@ -41,7 +45,7 @@ def stability(problem: Problem, target: Array) -> float:
         >>> bool(distance <= stability(problem, target) * excess)
         True
     """
-    A, on = problem.A, target > 0
+    A, on = problem.A, check.array("target", target, problem.shape[1:]) > 0
     if np.linalg.matrix_rank(A[:, on]) < np.count_nonzero(on):
         return np.inf
     try:

@@ -18,15 +18,18 @@ from wnlib._checks import Array
 from wnlib.errors import ArgumentError, IntegrationError
 from wnlib.flows.flow import Field, Flow
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own, require_nonnegative_interpolant, to_own
 from wnlib.problem import Problem
 from wnlib.trajectories.charts import dual_chart
 from wnlib.trajectories.stepping import Event, stepped
-from wnlib.trajectories.trajectory import Trajectory
+from wnlib.trajectories.trajectory import Told, Trajectory
 
 RTOL_RANGE = (1e-12, 1e-2)
 AMPLIFICATION = 1e7  # accepted loss of relative accuracy by cancellation: 1e-16 * 1e7 = 1e-9
 AT_REST = 1e-13  # relative residual that is a rounding error: followed further, it would only be noise
 MAX_EVALUATIONS = 200_000
+FIRST_STIFF = 1e3  # the first step, in units of the shortest of the flow's times
+RESOLUTION = 1e-12  # of a step, relative to the time since the segment's begin: shorter ones need another
 
 
 def integrate(
@@ -70,31 +73,54 @@ def integrate(
         raise ArgumentError(f"rtol must be between {RTOL_RANGE[0]} and {RTOL_RANGE[1]}, got {rtol}")
     if coordinates not in ("dual", "primal"):
         raise ArgumentError(f"coordinates must be 'dual' or 'primal', got {coordinates!r}")
-    if check.real("stop_loss", stop_loss) < 0:
-        raise ArgumentError(f"stop_loss must be >= 0, got {stop_loss}")
+    stop_loss = check.nonnegative("stop_loss", stop_loss)
+    units = Units.of(problem, flow.depth)
     if flow.depth >= 2:
-        problem.require_nonnegative_interpolant()
-    follow = partial(_Segment.solve, flow, problem, rtol=rtol, stop_loss=stop_loss, coordinates=coordinates)
-    segments = [follow(start, (0.0, t_end))]
-    while segments[-1].expired:
+        require_nonnegative_interpolant(problem, units.problem(problem))
+    stop = _Stop(to_own("t_end", t_end, units.time), from_own(stop_loss, -units.loss), units)
+    follow = partial(_Segment.solve, units.flow(flow), units.problem(problem), stop, rtol=rtol, coordinates=coordinates)
+    segments = [follow(units.start(start), 0.0)]
+    while segments[-1].expired and (until := segments[-1].until) < stop.time:
         last = segments[-1]
-        segments.append(follow(last.end, (last.times[-1], t_end), method=last.next_method))
-    return _joined(flow, problem, segments, t_end)
+        segments.append(follow(last.end, until, method=last.next_method))
+    t, interpolant = _joined(segments, stop.time)
+    told = Told(interpolant, units)
+    t = from_own(t, units.time)
+    return Trajectory(flow, problem, t, told(t), told)
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """Where a flow that is followed ends, in the problem's own units, and what these are."""
+
+    time: float
+    loss: float
+    units: Units
+
+    def told(self, begin: float, t: float) -> float:
+        """The time that is t after another, in the caller's unit."""
+        return float(from_own(begin + t, self.units.time))
 
 
 @dataclass(frozen=True, eq=False)
 class _Segment:
     """A solution within one chart and by one solver; `expired` if either ended before the solution did.
 
-    `arrived` if the residual is a rounding error from the last time on: the point stays what it is.
+    Its `times` are counted from its own `begin`: what happens after a long plateau may be faster than the time since
+    the start can tell. `arrived` if the residual is a rounding error from the last time on: the point stays what it is.
     """
 
+    begin: float
     times: Array
     decode: Callable[[Array], Polar]
     solution: OdeSolution
     expired: bool
     next_method: type[OdeSolver]
     arrived: bool
+
+    @property
+    def until(self) -> float:
+        return self.begin + float(self.times[-1])
 
     @property
     def end(self) -> Polar:
@@ -108,10 +134,10 @@ class _Segment:
         cls,
         flow: Flow,
         problem: Problem,
+        stop: _Stop,
         start: Polar,
-        interval: tuple[float, float],
+        begin: float,
         rtol: float,
-        stop_loss: float,
         coordinates: str,
         method: type[OdeSolver] = LSODA,
     ) -> "_Segment":
@@ -125,73 +151,90 @@ class _Segment:
         else:
             state, decode, expired = flow.encode(start), flow.decode, _never
             field, options, method = flow.velocity(problem), {}, DOP853
-        field = _budgeted(field, coordinates)
+        field = _budgeted(field, coordinates, partial(stop.told, begin), begin)
 
         rest = 0.5 * (AT_REST * float(np.linalg.norm(problem.y))) ** 2 if dual else 0.0
-        threshold = max(stop_loss, rest)
+        threshold = max(stop.loss, rest)
 
         def unfit(t: float, state: Array) -> float:
             return float(problem.loss(decode(state[None]).weights(flow.depth))[0]) - threshold
 
-        events: list[Event] = [expired, unfit] if threshold > 0 else [expired]
+        def resolved(t: float, state: Array) -> float:
+            return solver.step_size / solver.t - RESOLUTION
+
+        events: list[Event] = [expired, resolved, unfit] if threshold > 0 else [expired, resolved]
         # Overflow happens in trial steps, which the solver rejects; what it warns of, the error below says.
         with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)
-            first = _first_step(field(interval[0], state), interval)
-            solver = method(field, interval[0], state, interval[1], rtol=rtol, atol=rtol, first_step=first, **options)
-            solution, ended, message = stepped(solver, events)
+            longest = min(stop.time - begin, _shortenable(chart.jacobian(0.0, state)) if dual else np.inf)
+            first = _first_step(field(0.0, state), longest)
+            solver = method(field, 0.0, state, stop.time - begin, rtol=rtol, atol=rtol, first_step=first, **options)
+            solution, ended, message = stepped(solver, events, partial(stop.told, begin))
         failed = ended is None and solver.status == "failed"
         if solution is None and method is LSODA:
-            return cls.solve(flow, problem, start, interval, 10 * rtol, stop_loss, coordinates, method=Radau)
-        times = np.array(interval[:1]) if solution is None else solution.ts
+            return cls.solve(flow, problem, stop, start, begin, 10 * rtol, coordinates, method=Radau)
+        times = np.zeros(1) if solution is None else solution.ts
         states = state[:, None] if solution is None else solution(times)
         if solution is None or (failed and method is not LSODA) or not np.isfinite(states).all():
             advice = "try another rtol" if dual else "try coordinates='dual'"
-            raise IntegrationError(f"no solution past t = {times[-1]:.3g} of {interval[1]:.3g}: {message}; {advice}")
+            reached, end = stop.told(begin, times[-1]), stop.told(0.0, stop.time)
+            raise IntegrationError(f"no solution past t = {reached:.3g} of {end:.3g}: {message}; {advice}")
         if dual and not (lost := chart.amplification(states.T)) <= AMPLIFICATION:
             raise IntegrationError(f"dual coordinates lose {lost:.1g} in relative accuracy here: use 'primal'")
         # Where the multistep solver gives up, at tight tolerances, the implicit Runge-Kutta method goes on.
-        arrived = ended is unfit and rest > stop_loss
-        return cls(times, decode, solution, failed or ended is expired, Radau if failed else LSODA, arrived)
+        arrived, cut = ended is unfit and rest > stop.loss, failed or ended in (expired, resolved)
+        return cls(begin, times, decode, solution, cut, Radau if failed else LSODA, arrived)
 
 
 def _never(t: float, state: Array) -> float:
     return 1.0
 
 
-def _first_step(slope: Array, interval: tuple[float, float]) -> float | None:
+def _first_step(slope: Array, longest: float) -> float | None:
     """A step that changes no coordinate by more than 1/100: the solvers' own guess overflows after a slow start."""
     fastest = float(np.abs(slope).max())
-    return min(0.01 / fastest, interval[1] - interval[0]) if fastest > 0 else None
+    return min(0.01 / fastest, longest) if fastest > 0 else None
 
 
-def _budgeted(velocity: Field, coordinates: str) -> Field:
+def _shortenable(jacobian: Array) -> float:
+    """A step that LSODA, which begins as if nothing were stiff and gives up after ten shortenings, can make its own."""
+    return FIRST_STIFF / max(float(np.abs(jacobian).sum(axis=1).max()), np.finfo(float).tiny)
+
+
+def _budgeted(velocity: Field, coordinates: str, told: Callable[[float], float], begin: float) -> Field:
+    """The field by the time since `begin`, until it has been evaluated too often."""
     evaluations = 0
 
     def counted(t: float, state: Array) -> Array:
         nonlocal evaluations
         evaluations += 1
         if evaluations > MAX_EVALUATIONS:
-            stiff = coordinates == "primal"
-            advice = (
-                "the flow is stiff here: use coordinates='dual'" if stiff else "try a smaller t_end or a larger rtol"
+            primal = "the flow is stiff here: use coordinates='dual'"
+            advice = primal if coordinates == "primal" else "try a smaller t_end or a larger rtol"
+            raise IntegrationError(
+                f"more than {MAX_EVALUATIONS} evaluations of the field, at t = {told(t):.3g}; {advice}"
             )
-            raise IntegrationError(f"more than {MAX_EVALUATIONS} evaluations of the field, at t = {t:.3g}; {advice}")
-        return velocity(t, state)
+        return velocity(begin + t, state)
 
     return counted
 
 
-def _joined(flow: Flow, problem: Problem, segments: list[_Segment], t_end: float) -> Trajectory:
-    starts = np.array([segment.times[0] for segment in segments])
-    last = segments[-1].times[-1]
+@dataclass(frozen=True, eq=False)
+class _Solution:
+    """The points, shape (T, N), at times (T,) that increase."""
 
-    def interpolant(times: Array) -> Polar:
-        times = np.minimum(times, last)
-        where = np.searchsorted(starts, times, side="right") - 1
-        return Polar.concatenate([segments[i](times[where == i]) for i in np.unique(where)])
+    segments: list[_Segment]
 
-    t = np.concatenate([segment.times[i > 0 :] for i, segment in enumerate(segments)])
-    if segments[-1].arrived and last < t_end:
+    def __call__(self, times: Array) -> Polar:
+        begins = [segment.begin for segment in self.segments]
+        where = np.searchsorted(begins, times, side="right") - 1
+        parts = [(self.segments[i], times[where == i]) for i in np.unique(where)]
+        return Polar.concatenate([one(np.minimum(t - one.begin, one.times[-1])) for one, t in parts])
+
+
+def _joined(segments: list[_Segment], t_end: float) -> tuple[Array, Callable[[Array], Polar]]:
+    """The snapshots' times, which increase, and the points at any."""
+    t = np.concatenate([one.begin + one.times[i > 0 :] for i, one in enumerate(segments)])
+    if segments[-1].arrived and segments[-1].until < t_end:
         t = np.append(t, t_end)
-    return Trajectory(flow, problem, t, interpolant(t), interpolant)
+    return t[np.append(True, np.diff(t) > 0)], _Solution(segments)

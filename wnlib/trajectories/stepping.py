@@ -14,10 +14,13 @@ Event = Callable[[float, Array], float]
 STRIDE = 8  # steps after which events are looked at
 
 
-def stepped(solver: OdeSolver, events: Sequence[Event]) -> tuple[OdeSolution | None, Event | None, str | None]:
+def stepped(
+    solver: OdeSolver, events: Sequence[Event], told: Callable[[float], float] = float
+) -> tuple[OdeSolution | None, Event | None, str | None]:
     """The solution to its end, or to where the first of `events` falls to 0, which is returned with it.
 
-    None if the solver fails in its first step. Events cost as much as steps: they are looked at every few of these.
+    None if the solver fails in its first step. An error has its time as it is `told`. Events cost as much as
+    steps: they are looked at every few of these.
     """
     times, pieces, message, seen = [solver.t], list[DenseOutput](), None, 0
     while solver.status == "running":
@@ -34,7 +37,7 @@ def stepped(solver: OdeSolver, events: Sequence[Event]) -> tuple[OdeSolution | N
                 times[seen + 1 :] = [_crossing(event, pieces[seen], times[seen], times[seen + 1])]
                 if not times[-1] > times[-2]:
                     raise IntegrationError(
-                        f"what happens after t = {times[-1]:.17g} is faster than times can tell: "
+                        f"what happens after t = {told(times[-1]):.17g} is faster than times can tell: "
                         "integrate from there anew"
                     )
                 return OdeSolution(times, pieces[: seen + 1]), event, message

@@ -1,25 +1,37 @@
 """A solution of a flow in time, and what is read off it: losses, invariants, times of fitting, plateaus."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from wnlib import _checks as check
-from wnlib._checks import Array
+from wnlib._checks import Array, numeric
+from wnlib._values import Value, computed_once
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.invariants import invariant_drift
 from wnlib.flows.polar import Polar
+from wnlib.flows.units import Units, from_own
 from wnlib.problem import Problem
 
 
-@dataclass(frozen=True, eq=False)
-class Trajectory:
+@dataclass(frozen=True)
+class Told:
+    """Points at times, both in the caller's units, of a solution in the problem's own."""
+
+    interpolant: Callable[[Array], Polar]
+    units: Units
+
+    def __call__(self, times: Array) -> Polar:
+        return self.units.told(self.interpolant(from_own(numeric("times", times), -self.units.time)))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectory(Value):
     """A solution of a flow: snapshots, and the dense output they were taken from.
 
     Attributes:
@@ -45,9 +57,9 @@ class Trajectory:
     problem: Problem
     t: Array
     points: Polar
-    interpolant: Callable[[Array], Polar]
+    interpolant: Callable[[Array], Polar] = field(compare=False)
 
-    @cached_property
+    @computed_once
     def weights(self) -> Array:
         """Weights w(t), shape (T, N)."""
         return self.points.weights(self.flow.depth)
@@ -57,10 +69,23 @@ class Trajectory:
         """r(t), shape (T,): the norm of x, with its sign at depth 1."""
         return self.points.radius
 
-    @cached_property
+    @computed_once
     def loss(self) -> Array:
         """Square loss, shape (T,)."""
-        return self.problem.loss(self.weights)
+        return np.asarray(from_own(self._own_loss, self._units.loss))
+
+    @computed_once
+    def _units(self) -> Units:
+        return Units.of(self.problem, self.flow.depth)
+
+    @computed_once
+    def _own_loss(self) -> Array:
+        """In the problem's own unit, where it is not lost with the squares of small residuals."""
+        return self._own_loss_at(self.points)
+
+    def _own_loss_at(self, points: Polar) -> Array:
+        weights = from_own(points.weights(self.flow.depth), -self._units.weights)
+        return self._units.problem(self.problem).loss(weights)
 
     @property
     def l1(self) -> Array:
@@ -92,8 +117,8 @@ class Trajectory:
         Raises:
             ArgumentError: for a loss that is not positive.
         """
-        loss = check.positive("loss", loss)
-        below = np.flatnonzero(self.loss <= loss)
+        loss = from_own(check.positive("loss", loss), -self._units.loss)
+        below = np.flatnonzero(self._own_loss <= loss)
         if below.size == 0:
             return np.inf
         k = int(below[0])
@@ -123,12 +148,12 @@ class Trajectory:
         drop, decades = check.positive("drop", drop), check.positive("decades", decades)
         if drop >= 1:
             raise ArgumentError(f"drop must be < 1, got {drop}")
-        found, k = [], 1  # the first snapshot is at time 0
+        found, k, losses = [], 1, self._own_loss  # the first snapshot is at time 0
         while k < len(self.t):
-            left = np.flatnonzero(self.loss[k:] <= (1 - drop) * self.loss[k])
+            left = np.flatnonzero(losses[k:] <= (1 - drop) * losses[k])
             if left.size == 0:
                 break
-            end = self._crossing(k + int(left[0]), (1 - drop) * float(self.loss[k]))
+            end = self._crossing(k + int(left[0]), (1 - drop) * float(losses[k]))
             if end >= 10**decades * self.t[k]:
                 found.append((float(self.t[k]), end))
                 k += int(left[0])
@@ -137,16 +162,15 @@ class Trajectory:
         return np.array(found).reshape(-1, 2)
 
     def _crossing(self, k: int, loss: float) -> float:
-        """The time between the snapshots k - 1 and k at which the loss is `loss`."""
+        """The time between the snapshots k - 1 and k at which the loss, in the problem's own unit, is `loss`."""
 
         def excess(t: float) -> float:
-            weights = self.interpolant(np.array([t])).weights(self.flow.depth)
-            return float(self.problem.loss(weights)[0]) / loss - 1
+            return float(self._own_loss_at(self.interpolant(np.array([t])))[0]) / loss - 1
 
         before, after = float(self.t[k - 1]), float(self.t[k])
         if not excess(before) > 0 > excess(after):
             return after
-        return float(brentq(excess, before, after, rtol=1e-13))
+        return float(brentq(excess, before, after, xtol=1e-13 * after, rtol=1e-13))
 
     def at(self, times: ArrayLike) -> "Trajectory":
         """The same solution at other times, shape (T,), increasing, within the interval of integration.

@@ -14,8 +14,8 @@ CHANGES: Changes = {
     "radius_of": {
         "half the exponent in the radius": ("2 / depth", "1 / depth"),
         "twice the squared radius for the radius": (
-            "np.sqrt(np.sum(np.abs(weights) ** (2 / depth), axis=-1))",
-            "np.sum(np.abs(weights) ** (2 / depth), axis=-1) * 2",
+            "np.ldexp(np.sqrt(np.sum(powers, axis=-1)), unit)",
+            "np.ldexp(2 * np.sum(powers, axis=-1), unit)",
         ),
     },
     "polar_of": {

@@ -15,13 +15,13 @@ CHANGES: Changes = {
     "LinearWeightNormChart._v": {"the chart's kernel grows for shrinking": ("-states[..., 1:2]", "states[..., 1:2]")},
     "LogWeightNormChart._evaluate": {
         "no L in the chart's radius": (
-            "L * radial_rate * _bounded_exp((L - 2) * state[0])",
-            "radial_rate * _bounded_exp((L - 2) * state[0])",
+            "L * radial_rate * self._bounded_exp((L - 2) * state[0])",
+            "radial_rate * self._bounded_exp((L - 2) * state[0])",
         ),
         "a power of r more in the chart's radius": ("(L - 2) * state[0]", "(L - 1) * state[0]"),
         "a chart's radius that shrinks for growing": (
-            "L * radial_rate * _bounded_exp((L - 2) * state[0])",
-            "-L * radial_rate * _bounded_exp((L - 2) * state[0])",
+            "L * radial_rate * self._bounded_exp((L - 2) * state[0])",
+            "-L * radial_rate * self._bounded_exp((L - 2) * state[0])",
         ),
     },
     # discrete methods

@@ -15,14 +15,13 @@ ROUNDING = 1e-13  # what is below this is a rounding error of zero
 
 
 class DualChart(ABC):
-    """Coordinates around one point of a flow. The state: r and s if weights are normalized, then the basis entries."""
+    """Coordinates around one point of a flow. The state: the radius if weights are normalized, then basis entries."""
 
     def __init__(self, flow: Flow, problem: Problem, point: Polar) -> None:
         self.flow, self.problem, self.point = flow, problem, point
         self.theta = self._center()
         self.basis, self.T = _basis(problem, self._preference())
         self.A_basis = problem.A[:, self.basis]
-        self.excess = self.T.sum(axis=1) - 1  # by which T 1 differs from 1: what all entries alike add elsewhere
         self.offset = self.theta - self.T @ self.theta[self.basis]
         self.offset[self.basis] = 0
         # Where theta shrinks, a rounding error would stay: of two equal columns one would vanish.
