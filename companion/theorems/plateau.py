@@ -228,7 +228,7 @@ def measure(
     for flow in flows if jump == 1.0 else flows[:1]:
         bounds = stay(wrong(flow), at, start, mass)
         end = 1.01 * bounds.latest if np.isfinite(bounds.latest) else PATIENCE * bounds.earliest
-        if end == 0:  # between 0 and infinity: weight normalization at w = 0, or a saddle of tiny weights
+        if not 0 < end < np.inf:  # nothing is claimed of weight normalization at w = 0; the rest cannot be waited for
             continue
         trajectory = integrate(flow, problem, crowded, end, rtol=1e-6)
         left = min(exit_time(trajectory, at, mass), end)
