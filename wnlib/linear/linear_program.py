@@ -8,7 +8,8 @@ units of the data. Here a program is scaled by powers of two and tried, from wha
 2. with the leading right singular vectors of the equilibrated A, through the point nearest to feasible: the rows that
    are dropped cannot move the residual by more than their singular values, and no small pivot divides the data;
 3. with the equilibrated rows, where the answer is refined: its residuals and reduced costs are magnified and solved for
-   by the same program, until rounding is all that is left (Gleixner, Steffy and Wolter, 2016).
+   by the same program, until rounding is all that is left (Gleixner, Steffy and Wolter, 2016);
+4. with both again, where x is measured by what rows without negative entries allow.
 
 Each answer is polished on its support and judged by its own certificate; the best one counts. That there is no feasible
 point is said only with a certificate for that, too: the residual of the nearest one.
@@ -25,7 +26,7 @@ from wnlib._checks import Array
 from wnlib.errors import CertificateError, InfeasibleError
 from wnlib.linear.feasibility import excluded_by, nearest_point
 from wnlib.linear.polishing import polished, variants
-from wnlib.linear.program import CERTIFIED, FEASIBLE, Answer, Pair, Program, certified, equilibrated, overall
+from wnlib.linear.program import CERTIFIED, FEASIBLE, Answer, Pair, Program, certified, equilibrated, implied, overall
 from wnlib.linear.ranks import row_space
 
 METHODS = (("highs", 1e-10), ("highs", 1e-7), ("highs-ipm", 1e-7))  # with their tolerances
@@ -116,17 +117,17 @@ def _first(program: Program) -> Answer | None:
 
 
 def _ladder(program: Program, nearest: Array | None) -> Iterator[Answer]:
-    """What is tried when that was not good, in equilibrated units: through the nearest point if that is feasible."""
-    units = equilibrated(program)
-    restated = units.restate(program)
-    attempts = [_refined(restated, *method) for method in METHODS]
-    if nearest is not None:
-        point = units.into(nearest)
-        attempts[:0] = [_through(restated, point, share, *method) for method in METHODS for share in SHARES]
-    for attempt in attempts:
-        for x, dual in attempt:
-            for pair in variants(restated, x, dual):
-                yield certified(program, *units.back(*pair))
+    """What is tried when that was not good, in two kinds of units: through the nearest point if that is feasible."""
+    for units in (equilibrated(program), implied(program)):
+        restated = units.restate(program)
+        attempts = [_refined(restated, *method) for method in METHODS]
+        if nearest is not None:
+            point = units.into(nearest)
+            attempts[:0] = [_through(restated, point, share, *method) for method in METHODS for share in SHARES]
+        for attempt in attempts:
+            for x, dual in attempt:
+                for pair in variants(restated, x, dual):
+                    yield certified(program, *units.back(*pair))
 
 
 def _through(program: Program, point: Array, share: float, method: str, tolerance: float) -> Iterator[Pair]:

@@ -1,5 +1,6 @@
 r"""A linear program, $\min\{c^\top x : A x = b,\ 0 \le x \le u\}$ with some x free: its units, and certificates."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,8 +54,8 @@ class Answer:
     Attributes:
         x: The minimiser, shape (N,).
         dual: $\nu$, shape (M,).
-        gap: By how much $c^\top x$ differs from the bound of $\nu$, and what reduced costs of the wrong sign add to it,
-            relative to the mass of x at the program's prices.
+        gap: By how much $c^\top x$ differs from the bound of $\nu$, what the residual is worth at these prices, and what
+            reduced costs of the wrong sign add to it, relative to the mass of x at the program's prices.
         residual: $\|A x - b\| / \|b\|$.
     """
 
@@ -75,14 +76,36 @@ class Answer:
 
 
 def certified(program: Program, x: Array, dual: Array) -> Answer:
-    """An answer with its certificate, computed from the data alone; x is first put within its bounds."""
+    """An answer with its certificate, computed from the data alone; x is first put within its bounds.
+
+    Where prices are large, rounding errors of ordinary products would decide: those of the certificate are exact.
+    """
     x = np.clip(x, program.lower, program.upper)
-    reduced, bounded = program.cost - program.A.T @ dual, np.isfinite(program.upper)
+    left = exact_product(np.column_stack([program.A, program.b]), np.append(-x, 1.0))
+    reduced = exact_product(np.column_stack([program.A.T, program.cost]), np.append(-dual, 1.0))
+    bounded = np.isfinite(program.upper)
     wrong = np.where(program.free, np.abs(reduced), np.where(bounded, 0.0, -reduced)) / program.prices
-    bound = float(program.b @ dual + np.minimum(reduced[bounded], 0) @ program.upper[bounded])
+    worth, more = exact_product(np.array([program.b, left]), dual)  # of the data; of what a feasible x would add
+    bound = worth + float(np.minimum(reduced[bounded], 0) @ program.upper[bounded])
     mass = float(program.prices @ np.abs(x))
-    gap = abs(float(program.cost @ x) - bound) + max(0.0, float(wrong.max())) * mass
-    return Answer(x, dual, gap / mass if mass else (np.inf if gap else 0.0), program.residual(x))
+    gap = abs(float(program.cost @ x) - bound) + abs(more) + max(0.0, float(wrong.max())) * mass
+    return Answer(x, dual, gap / mass if mass else (np.inf if gap else 0.0), float(linalg.norm(left)) / program.size)
+
+
+def exact_product(A: Array, x: Array) -> Array:
+    """A x, each entry with a single rounding error: the products are split into two floats and summed exactly."""
+    used = np.flatnonzero(x)
+    high = A[:, used] * x[used]
+    (A_high, A_low), (x_high, x_low) = _halves(A[:, used]), _halves(x[used])
+    low = A_low * x_low - (((high - A_high * x_high) - A_low * x_high) - A_high * x_low)
+    return np.array([math.fsum(row) for row in np.hstack([high, low])])
+
+
+def _halves(values: Array) -> Pair:
+    """Numbers as sums of two of 26 bits each (Veltkamp), whose products are exact."""
+    scaled = 134217729.0 * values  # 2^27 + 1
+    high = scaled - (scaled - values)
+    return high, values - high
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +161,20 @@ def equilibrated(program: Program) -> Units:
         columns = columns - np.where(np.isfinite(down), down / 2, 0)
     p, q = np.rint(rows[:, 0]).astype(np.intc), np.rint(columns).astype(np.intc)
     return Units(p, q, _exponent(np.ldexp(program.b, p)), _exponent(np.ldexp(program.cost, q)))
+
+
+def implied(program: Program) -> Units:
+    """Units of x in which it is at most 2, where rows without negative entries imply that, and rows are about 1.
+
+    Of a row that some columns can only overshoot, what the others can give may be below what solvers take for 0.
+    """
+    A, sums = program.A, (program.A >= 0).all(axis=1) & (program.b >= 0) & ~program.free.any()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        most = np.min(np.where(A > 0, program.b[:, None] / A, np.inf), axis=0, where=sums[:, None], initial=np.inf)
+        columns = np.where((most > 0) & (most < np.inf), np.floor(np.log2(most)), 0).astype(np.intc)
+    scaled = np.ldexp(A, columns)
+    rows = -np.frexp(np.abs(scaled).max(axis=1))[1].astype(np.intc)
+    return Units(rows, columns, _exponent(np.ldexp(program.b, rows)), _exponent(np.ldexp(program.cost, columns)))
 
 
 def _exponent(values: Array) -> int:
