@@ -29,24 +29,32 @@ from wnlib import (
     ScheduledWeightNormFlow,
     SeparateFlow,
     WeightNormFlow,
+    attainable_weights,
+    basis_pursuit,
     cascade,
     collapses,
     descend,
     integrate,
     integrate_separate,
+    invariant_drift,
+    invariants,
     limit,
     longest_step,
     magnification_excess_bound,
     mass_bound,
     matrix_descent,
     metric,
+    mirror_map,
+    needed_magnification,
     polar_of,
     radius_of,
     rate_matrix,
     saddle,
     sharpness,
     spectral_limit,
+    stability,
     stay,
+    symmetric_start,
     window_mass,
 )
 from wnlib.flows.units import Units, from_own, to_own
@@ -180,6 +188,40 @@ def measured(by: Scaling) -> Answer:
     }
 
 
+def sparse(by: Scaling) -> Answer:
+    problem = by.problem()
+    found = basis_pursuit(problem)
+    return {
+        "weights": (found.weights, by.weights),
+        "value": (found.value, by.weights),
+        "dual": (found.dual, -by.matrix),
+        "stability": (stability(problem, found.weights), 0),
+        "attainable": (attainable_weights(problem), 0),
+    }
+
+
+def conserved(by: Scaling) -> Answer:
+    flow, problem = by.flow(WeightNormFlow(by.depth, 2.0)), by.problem()
+    starts = [flow.start(12, by(scale, by.point), DIRECTION**power) for scale, power in ((0.8, 1), (1.1, 2))]
+    radii, directions = [np.stack([getattr(start, name) for start in starts]) for name in ("radius", "log_direction")]
+    points = Polar(radii, directions, np.ones(12))
+    mirror, radius = mirror_map(flow, by(0.9, by.point)), by(0.7, by.point)
+    kept = np.diff(invariants(flow, problem, points, radius), axis=0)
+    return {
+        "drift": (invariant_drift(flow, problem, points), 0),
+        "invariants": (kept, 0),  # z is in units of the reference
+        "dual variable": (mirror.dual_variable(points), 0),
+    }
+
+
+def started(by: Scaling) -> Answer:
+    flow, answer = GradientFlow(by.depth), {}
+    answer["start"] = (symmetric_start(flow, 3, by(0.8, by.point), by(1.0, by.point) * DIRECTION[:3]).radius, by.point)
+    if by.depth > 1:
+        answer["needed"] = (needed_magnification(by.depth, by.problem().truth, 0.1), 0)
+    return answer
+
+
 METHODS: dict[str, Callable[[Scaling], Any]] = {
     "plain": lambda by: GradientDescent(by.depth),
     "polar": lambda by: PolarDescent(by.depth, [by(2.0, -2 * by.point), by(3.0, -2 * by.point)]),
@@ -235,6 +277,9 @@ SOLVERS: dict[str, tuple[Callable[[int], Solver], tuple[int, ...]]] = {
     "saddles": (lambda L: visited, ALL),
     "bounds": (lambda L: bounded, DEEP),
     "metrics": (lambda L: measured, ALL),
+    "basis pursuit": (lambda L: sparse, (2,)),
+    "invariants": (lambda L: conserved, ALL),
+    "starts": (lambda L: started, ALL),
     **{f"{name} descent": ((lambda L, name=name: descended(name)), ALL) for name in METHODS},
     "stochastic descent": (lambda L: descended("plain", batch_size=2, seed=1), ALL),
     "separate spheres": (lambda L: separated(False), DEEP),
