@@ -137,3 +137,13 @@ def test_the_kernel_is_the_python_that_starts_it() -> None:
     command = [sys.executable, "-c", code]
     said = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout
     assert said.strip() == sys.executable
+
+
+def test_the_kernel_reads_no_settings_of_the_machine() -> None:
+    code = (
+        "import pipeline.kernel\nfrom IPython.core import application as a, shellapp as s\n"
+        "print(a.SYSTEM_CONFIG_DIRS + s.SYSTEM_CONFIG_DIRS)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
+    assert "pipeline.kernel" in (ROOT / "pipeline" / "jupyter" / "kernels" / "python3" / "kernel.json").read_text()
