@@ -1,7 +1,7 @@
 """The kernel of the notebooks: IPython's, without the settings that the machine has for all of its users."""
 
-from IPython.core import application
 from ipykernel.kernelapp import launch_new_instance
+from IPython.core import application
 
 application.SYSTEM_CONFIG_DIRS.clear()
 

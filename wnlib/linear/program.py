@@ -54,8 +54,8 @@ class Answer:
     Attributes:
         x: The minimiser, shape (N,).
         dual: $\nu$, shape (M,).
-        gap: By how much $c^\top x$ differs from the bound of $\nu$, what the residual is worth at these prices, and what
-            reduced costs of the wrong sign add to it, relative to the mass of x at the program's prices.
+        gap: By how much $c^\top x$ differs from the bound of $\nu$, what the residual is worth at these prices, and
+            what reduced costs of the wrong sign add to it, relative to the mass of x at the program's prices.
         residual: $\|A x - b\| / \|b\|$.
     """
 
