@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from companion.telling.claims import CLAIMS, Evidence, Support, overall
+from companion.telling.claims import CLAIMS, RULE, Evidence, Support, overall
 from pipeline.notebooks import Notebook, outputs
 from pipeline.pages.markdown import table
 
 INTRODUCTION = """What the abstract of {cite:t}`ChouRauhutWard2024` claims, in our words, and what the experiments of
-this book found. Their settings are ours: the paper's own constants are not public to us. Each judgement is computed by
-the chapter that it links to; where they differ, the claim is supported within the limits that they state."""
+this book found. Their settings are ours: the paper's own constants are not public to us. What is measured is computed
+by the chapter that is linked; the rules came before the numbers, and are the same for all chapters."""
 
-SYMBOLS = {Support.FULL: "✓", Support.LIMITED: "◐", Support.NONE: "✗"}
-CLASSES = {Support.FULL: "verified", Support.LIMITED: "limited", Support.NONE: "unsupported"}
+SYMBOLS = {Support.FULL: "✓", Support.LIMITED: "◐", Support.PART: "◔", Support.NONE: "✗"}
+CLASSES = {Support.FULL: "verified", Support.LIMITED: "limited", Support.PART: "partial", Support.NONE: "unsupported"}
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,21 @@ def abstract(evidence: Sequence[Found]) -> list[str]:
     if not evidence:
         return []
     rows = []
-    for claim, text in CLAIMS.items():
+    for claim, stated in CLAIMS.items():
         found = [item for item in evidence if item.claim == claim]
         if not found:
             continue
-        judgement = judged(overall([item.support for item in found]))
+        judgement = badge(overall([item.share for item in found]))
         reasons = "<br><br>".join(
-            f"{SYMBOLS[item.support]} {item.found} {{doc}}`→ chapter </notebooks/{item.chapter}>`" for item in found
+            f"{SYMBOLS[item.support]} {item.support.value.capitalize()}, {item.count}. {item.found}"
+            f" {{doc}}`→ chapter </notebooks/{item.chapter}>`"
+            for item in found
         )
-        rows.append([f"{text}<br>{judgement}", reasons])
-    return ["## The abstract's claims", INTRODUCTION, table(["what is claimed", "what was found"], rows, "stacked")]
+        rows.append([f"{stated.text}<br>{judgement}<br>{stated.rule}", reasons])
+    claims = table(["what is claimed", "what was found"], rows, "stacked")
+    return ["## The abstract's claims", INTRODUCTION, RULE, claims]
 
 
-def judged(support: Support) -> str:
+def badge(support: Support) -> str:
     """The judgement as colour, symbol and words."""
     return f"[{SYMBOLS[support]} {support.value}]{{.status .{CLASSES[support]}}}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from companion.telling.claims import CLAIMS, Support, evidence, overall
+from companion.telling.claims import CLAIMS, DRAMATIC, RULE, Support, evidence, judged, overall
 from pipeline.notebooks import Notebook
 from pipeline.pages.abstract import Found, abstract, told
 
+ALL, NONE = [9.0, 9.0], [0.0, 0.0]
 
-def notebook(*items: tuple[str, bool, bool, str]) -> Notebook:
+
+def notebook(*items: tuple[str, list[float], str]) -> Notebook:
     cells = []
     for item in items:
         data, metadata = evidence(*item)._repr_mimebundle_()
@@ -19,53 +22,81 @@ def notebook(*items: tuple[str, bool, bool, str]) -> Notebook:
 
 
 @pytest.mark.parametrize(
-    ("everywhere", "within", "support"),
-    [(True, True, Support.FULL), (False, True, Support.LIMITED), (False, False, Support.NONE)],
+    ("measured", "support"),
+    [
+        ([5.0, 7.0], Support.FULL),
+        ([5.0, 4.9], Support.LIMITED),
+        ([5.0, 4.9, np.nan], Support.PART),
+        ([[4.9, 1.0], [np.nan, 0.0]], Support.NONE),
+    ],
 )
-def test_support_is_computed(everywhere: bool, within: bool, support: Support) -> None:
-    found = evidence("scale", everywhere, within, "So it was.")
+def test_support_is_computed_from_what_was_measured(measured: list[float], support: Support) -> None:
+    found = evidence("speed", measured, "So it was.")
     assert found.support is support
-    assert f"**Here: {support.value}.** So it was." in found.markdown
-    assert CLAIMS["scale"] in found.markdown
+    assert f"**Here: {support.value}**, it holds under {found.held} of {np.size(measured)} conditions. So it was." in (
+        found.markdown
+    )
+    assert CLAIMS["speed"].text in found.markdown
+    assert "is at least 5." in found.markdown
 
 
-def test_an_unknown_claim_is_refused() -> None:
+def test_what_is_dramatic_is_one_number() -> None:
+    assert {CLAIMS[name].least for name in ("speed", "robustness")} == {DRAMATIC}
+
+
+def test_rules_name_all_that_they_judge() -> None:
+    assert all(f"**{support}**" in RULE for support in Support)
+    assert [judged(share) for share in (1, 0.99, 0.5, 0.49, 0.01, 0)] == [
+        Support.FULL,
+        Support.LIMITED,
+        Support.LIMITED,
+        Support.PART,
+        Support.PART,
+        Support.NONE,
+    ]
+
+
+def test_an_unknown_claim_and_no_condition_are_refused() -> None:
     with pytest.raises(ValueError, match=r"claim must be one of sparse, .*, got 'fame'"):
-        evidence("fame", True, True, "")
+        evidence("fame", ALL, "")
+    with pytest.raises(ValueError, match="measured must have a number for at least one condition, got none"):
+        evidence("speed", [], "")
 
 
-def test_mixed_evidence_is_support_within_limits() -> None:
-    assert overall([Support.FULL, Support.FULL]) is Support.FULL
-    assert overall([Support.NONE]) is Support.NONE
-    assert overall([Support.FULL, Support.NONE]) is Support.LIMITED
+def test_chapters_count_alike() -> None:
+    assert overall([1.0, 1.0]) is Support.FULL
+    assert overall([0.0]) is Support.NONE
+    assert overall([1.0, 0.0]) is Support.LIMITED
+    assert overall([0.4, 0.5]) is Support.PART
 
 
 def test_the_page_gathers_the_evidence_and_links_to_the_chapters() -> None:
     chapters = {
-        "one": notebook(("scale", True, True, "It held in 7.")),
-        "two": notebook(("scale", False, False, "It failed | in 8."), ("speed", True, True, "Twice.")),
+        "one": notebook(("scale", ALL, "It held in 7.")),
+        "two": notebook(("scale", NONE, "It failed | in 8."), ("speed", ALL, "Twice.")),
     }
     found = told(chapters)
     assert [(item.claim, item.chapter) for item in found] == [("scale", "one"), ("scale", "two"), ("speed", "two")]
-    head, _, table = abstract(found)
-    assert head == "## The abstract's claims"
+    head, _, rule, table = abstract(found)
+    assert (head, rule) == ("## The abstract's claims", RULE)
     scale, speed = [row for row in table.splitlines() if row.startswith("| ")][2:]
-    assert CLAIMS["scale"] in scale
-    assert "supported within stated limits" in scale
-    assert "It held in 7. {doc}`→ chapter </notebooks/one>`" in scale
-    assert r"It failed \| in 8. {doc}`→ chapter </notebooks/two>`" in scale
+    assert CLAIMS["scale"].text in scale
+    assert CLAIMS["scale"].rule in scale
+    assert "[◐ supported within limits]{.status .limited}" in scale
+    assert "✓ Supported, it holds under 2 of 2 conditions. It held in 7. {doc}`→ chapter </notebooks/one>`" in scale
+    assert r"✗ Not supported, it holds under 0 of 2 conditions. It failed \| in 8. {doc}" in scale
     assert "[✓ supported]{.status .verified}" in speed
     assert abstract([]) == []
 
 
-@pytest.mark.parametrize("metadata", [{"claim": "scale"}, {"claim": "scale", "support": "perhaps", "found": "So."}])
-def test_what_is_no_evidence_is_refused(metadata: dict[str, str]) -> None:
+@pytest.mark.parametrize("metadata", [{"claim": "scale"}, {"claim": "scale", "held": "some", "tried": 2, "found": ""}])
+def test_what_is_no_evidence_is_refused(metadata: dict[str, object]) -> None:
     cell = new_code_cell(outputs=[new_output("display_data", {}, metadata=metadata)])
-    with pytest.raises(ValueError, match="support"):
+    with pytest.raises(ValueError, match="held"):
         told({"one": new_notebook(cells=[cell])})
 
 
 def test_a_claim_without_evidence_has_no_row() -> None:
-    table = abstract([Found("sparse", Support.NONE, "Nothing.", "one")])[-1]
-    assert CLAIMS["speed"] not in table
+    table = abstract([Found("sparse", 0, 3, "Nothing.", "one")])[-1]
+    assert CLAIMS["speed"].text not in table
     assert "[✗ not supported]{.status .unsupported}" in table
