@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from companion.telling.claims import CLAIMS, DRAMATIC, RULE, Support, evidence, judged, overall
 from pipeline.notebooks import Notebook
-from pipeline.pages.abstract import Found, abstract, told
+from pipeline.pages.abstract import INTRODUCTION, Found, abstract, told
 
+ROOT = Path(__file__).resolve().parents[2]
 ALL, NONE = [9.0, 9.0], [0.0, 0.0]
 
 
@@ -94,6 +98,17 @@ def test_what_is_no_evidence_is_refused(metadata: dict[str, object]) -> None:
     cell = new_code_cell(outputs=[new_output("display_data", {}, metadata=metadata)])
     with pytest.raises(ValueError, match="held"):
         told({"one": new_notebook(cells=[cell])})
+
+
+def test_what_the_book_knows_of_the_paper_is_said_once_and_everywhere_alike() -> None:
+    sentence = (
+        "Of the paper, as of all that we cite, we use what its public abstract says;"
+        " all that is stated here is proved or measured here."
+    )
+    notebook = json.loads((ROOT / "notebooks" / "index.ipynb").read_text())
+    front = " ".join("".join(cell["source"]) for cell in notebook["cells"])
+    for text in ((ROOT / "README.md").read_text(), front, INTRODUCTION):
+        assert sentence in " ".join(text.split())
 
 
 def test_a_claim_without_evidence_has_no_row() -> None:
