@@ -23,6 +23,7 @@ from companion.verification.symbolic import Depth, Derivation
 SECTIONS = ("Statement", "Proof", "Boundary", "Source")
 BOUNDARY = ("Checked", "Assumed", "No run can test")
 _UNDERLINE = "-{3,}"
+_FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$]+\$", flags=re.DOTALL)
 
 
 class Kind(StrEnum):
@@ -151,7 +152,8 @@ class Text:
 
     @classmethod
     def parse(cls, docstring: str) -> "Text":
-        pieces = re.split(rf"^(\w+)\n{_UNDERLINE}\n", docstring.strip() + "\n", flags=re.MULTILINE)
+        docstring = _FORMULA.sub(_on_one_line, docstring.strip() + "\n")
+        pieces = re.split(rf"^(\w+)\n{_UNDERLINE}\n", docstring, flags=re.MULTILINE)
         title, _, summary = pieces[0].partition("\n")
         sections = {name: text.strip() for name, text in zip(pieces[1::2], pieces[2::2], strict=True)}
         if tuple(sections) != SECTIONS or not all([title, summary.strip(), *sections.values()]):
@@ -168,6 +170,12 @@ class Text:
     def hypotheses(self) -> dict[int, str]:
         """The numbered hypotheses of the statement: `1. **name**: what it says`."""
         return {int(number): name for number, name in re.findall(r"^(\d+)\. \*\*([^*]+)\*\*", self.statement, re.M)}
+
+
+def _on_one_line(formula: re.Match[str]) -> str:
+    """A formula within a line: broken before a minus or a greater than, it would be a list or a quote to Markdown."""
+    found = formula.group()
+    return found if found.startswith("$$") else re.sub(r"\s*\n\s*", " ", found)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,11 @@ def test_text_is_read_from_the_docstring() -> None:
     assert text.statement.endswith("then $1 = 1$.")
 
 
+def test_no_line_of_a_formula_begins_a_list_or_a_quote() -> None:
+    text = Text.parse(DOCSTRING.replace("Nothing.", "$a\n- b\n   > c$ and $$d\n- e$$.\n  On\n  $f$.", 1))
+    assert text.boundary["Assumed"] == "$a - b > c$ and $$d\n- e$$.\n  On\n  $f$."
+
+
 @pytest.mark.parametrize("part", ["A summary.\n", "Statement\n---------\n", "Proof\n-----\nClear.", "Derived here."])
 def test_text_without_a_part_is_refused(part: str) -> None:
     assert part in DOCSTRING
