@@ -133,6 +133,6 @@ THEOREM = Theorem(
     mutants=(
         "twice the squared radius for the radius",
         "ratio inverted in the magnification",
-        "the start inverted in the plain mismatch",
+        "a twentieth of the start in the plain mismatch",
     ),
 )

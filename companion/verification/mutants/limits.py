@@ -11,7 +11,7 @@ CHANGES: Changes = {
         "a tenth more across": ("sign * np.exp(log_scale)", "1.1 * sign * np.exp(log_scale)"),
     },
     "_mismatch": {
-        "the start inverted in the plain mismatch": ("log_r0 - log_scale", "-log_r0 - log_scale"),
+        "a twentieth of the start in the plain mismatch": ("log_r0 - log_scale", "log_r0 - np.log(20) - log_scale"),
         "a tenth more of the start's magnification": (
             "magnified - float(flow.log_magnification(radius))",
             "1.1 * magnified - float(flow.log_magnification(radius))",
