@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Self
 
 import nbformat
 
@@ -38,6 +40,13 @@ class Book:
         for name in chapters:
             self.notebook(name, DEPTH, "from wnlib import square\n\nprint(square(depth))")
 
+    def copied(self, root: Path) -> Self:
+        """The same book in another folder, with all that was built of it: nothing there is out of date."""
+        shutil.copytree(self.root, root)
+        other = copy.copy(self)
+        other.root = root
+        return other
+
     def write(self, path: str, text: str) -> None:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_text(text)
@@ -59,7 +68,7 @@ class Book:
     def build(self, *arguments: str, fails: bool = False, module: str = "build", **variables: str) -> str:
         """Everything that one build says."""
         with self.start(*arguments, module=module, **variables) as process:
-            said = process.communicate(timeout=120)[0]
+            said = process.communicate(timeout=300)[0]
         assert (process.returncode != 0) == fails, said
         return said
 

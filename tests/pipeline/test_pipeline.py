@@ -21,12 +21,11 @@ echo $!
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Book:
+def unbuilt(tmp_path: Path) -> Book:
     return Book(tmp_path, "index", "two")
 
 
 def test_only_what_changed_is_executed_again(book: Book) -> None:
-    book.build()
     assert book.runs() == ["index", "two"]
     assert "index.html" in book.site()
 
@@ -94,17 +93,16 @@ def test_parameters_reach_the_chapters_that_know_them(book: Book) -> None:
 
 
 @pytest.mark.parametrize("settings", ["width=3", "depth=7", "depth=2.5", "depth", "depth=3 width=1"])
-def test_wrong_parameters_stop_before_anything_runs(book: Book, settings: str) -> None:
-    said = book.build(PARAMS=settings, fails=True)
+def test_wrong_parameters_stop_before_anything_runs(unbuilt: Book, settings: str) -> None:
+    said = unbuilt.build(PARAMS=settings, fails=True)
     assert "cannot be used" in said
     assert "Traceback" not in said
     assert "1..6" in said  # the table of what can be set
-    assert book.runs() == []
-    assert not (book.root / "_build" / "prepared").exists()
+    assert unbuilt.runs() == []
+    assert not (unbuilt.root / "_build" / "prepared").exists()
 
 
 def test_failing_cell_is_named_and_spares_the_rest(book: Book) -> None:
-    book.build()
     before = book.site()
     book.notebook("index", DEPTH, "1 / 0", "print('never')")
     book.notebook("two", DEPTH, "print('fine')")
@@ -131,7 +129,6 @@ def test_dead_kernel_is_reported(book: Book) -> None:
 
 
 def test_warning_of_the_site_fails_and_keeps_the_old_one(book: Book) -> None:
-    book.build()
     before = book.site()
     book.write("book/page.md", "# A page\n\n[nowhere](nowhere.md)\n")
     assert "nowhere.md" in book.build(fails=True)
@@ -139,31 +136,31 @@ def test_warning_of_the_site_fails_and_keeps_the_old_one(book: Book) -> None:
     assert "nowhere.md" in book.build(fails=True)
 
 
-def test_killed_build_redoes_only_what_was_not_finished(book: Book) -> None:
-    book.notebook("two", DEPTH, GATE)
-    with book.start():  # leaving kills it
-        wait_for(lambda: book.executed("index").exists() and "two" in (book.root / "runs.log").read_text())
+def test_killed_build_redoes_only_what_was_not_finished(unbuilt: Book) -> None:
+    unbuilt.notebook("two", DEPTH, GATE)
+    with unbuilt.start():  # leaving kills it
+        wait_for(lambda: unbuilt.executed("index").exists() and "two" in (unbuilt.root / "runs.log").read_text())
         time.sleep(1)  # until Snakemake has noted that the first one is done
     # the kill may also have come between the file's appearance and Snakemake's note of it
-    book.executed("two").write_text("half")
-    stamp = book.executed("index").stat().st_mtime_ns
-    assert book.runs() == ["index", "two"]
-    assert not (book.root / "_build" / "html").exists()
+    unbuilt.executed("two").write_text("half")
+    stamp = unbuilt.executed("index").stat().st_mtime_ns
+    assert unbuilt.runs() == ["index", "two"]
+    assert not (unbuilt.root / "_build" / "html").exists()
 
-    book.write("gate", "")
-    book.build()
-    assert book.runs() == ["two"]
-    assert book.executed("two").read_text() != "half"
-    assert book.executed("index").stat().st_mtime_ns == stamp
-    assert "index.html" in book.site()
+    unbuilt.write("gate", "")
+    unbuilt.build()
+    assert unbuilt.runs() == ["two"]
+    assert unbuilt.executed("two").read_text() != "half"
+    assert unbuilt.executed("index").stat().st_mtime_ns == stamp
+    assert "index.html" in unbuilt.site()
 
 
-def test_second_build_at_the_same_time_is_refused(book: Book) -> None:
-    book.notebook("index", DEPTH, GATE)
-    with book.start("executed") as process:
-        wait_for(lambda: process.poll() is not None or (book.root / "runs.log").exists())
-        assert book.build(fails=True) == "another build is running in this folder\n"
-        book.write("gate", "")
+def test_second_build_at_the_same_time_is_refused(unbuilt: Book) -> None:
+    unbuilt.notebook("index", DEPTH, GATE)
+    with unbuilt.start("executed") as process:
+        wait_for(lambda: process.poll() is not None or (unbuilt.root / "runs.log").exists())
+        assert unbuilt.build(fails=True) == "another build is running in this folder\n"
+        unbuilt.write("gate", "")
         said = process.communicate(timeout=60)[0]
     assert process.returncode == 0, said
 
@@ -208,12 +205,12 @@ def test_outputs_are_refreshed_once(book: Book) -> None:
     assert "edited" in path.read_text()
 
 
-def test_runs_on_a_cluster(book: Book) -> None:
-    book.write("submit", SUBMIT)
-    (book.root / "submit").chmod(0o755)
+def test_runs_on_a_cluster(unbuilt: Book) -> None:
+    unbuilt.write("submit", SUBMIT)
+    (unbuilt.root / "submit").chmod(0o755)
     executor = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", "./submit"]
-    book.build(*executor, "--jobs", "2", "--seconds-between-status-checks", "1")
-    assert book.runs() == ["index", "two"]
-    assert len((book.root / "submitted.log").read_text().split()) == 3
-    assert "index.html" in book.site()
-    assert "Nothing to be done" in book.build()
+    unbuilt.build(*executor, "--jobs", "2", "--seconds-between-status-checks", "1")
+    assert unbuilt.runs() == ["index", "two"]
+    assert len((unbuilt.root / "submitted.log").read_text().split()) == 3
+    assert "index.html" in unbuilt.site()
+    assert "Nothing to be done" in unbuilt.build()

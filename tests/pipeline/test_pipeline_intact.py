@@ -27,16 +27,17 @@ def halve(path: Path) -> None:
     path.write_bytes(content[: len(content) // 2])
 
 
-def test_what_is_damaged_is_built_again(tmp_path: Path) -> None:
-    book = Book(tmp_path, "index", "two")
-    book.build()
-    built, page = book.site(), tmp_path / "_build" / "html" / "book" / "page.html"
+def test_what_is_damaged_is_built_again(book: Book) -> None:
+    built, page = book.site(), book.root / "_build" / "html" / "book" / "page.html"
     book.runs()
-    for content in ("half", "", "[]"):
-        halve(book.executed("two")) if content == "half" else book.executed("two").write_text(content)
-        said = book.build(*(["executed"] if content else []))
-        assert "_build/executed/two.ipynb cannot be read, so that it is made again: " in said
-        assert book.runs() == ["two"]
+    half = book.executed("two").read_bytes()[:1000]
+    for damaged, target in (({"two": half}, ["executed"]), ({"index": b"", "two": b"[]"}, [])):
+        for name, content in damaged.items():
+            book.executed(name).write_bytes(content)
+        said = book.build(*target)
+        for name in damaged:
+            assert f"_build/executed/{name}.ipynb cannot be read, so that it is made again: " in said
+        assert book.runs() == sorted(damaged)
 
     page.unlink()
     changed = "_build/html/book/page.html is not as it was built, so that _build/html is built again"
@@ -44,14 +45,14 @@ def test_what_is_damaged_is_built_again(tmp_path: Path) -> None:
     assert changed not in book.build()
     assert book.site() == built
     halve(page)
-    (tmp_path / "_build" / "html" / "CNAME").write_text("of a host")  # what is there besides is nobody's business
+    (book.root / "_build" / "html" / "CNAME").write_text("of a host")  # what is there besides is nobody's business
     assert "_build/html/book/page.html is not as it was built" in book.build()
     assert book.site() == built
     assert book.runs() == []
-    halve(tmp_path / "_build" / "seals" / "html.json")
+    halve(book.root / "_build" / "seals" / "html.json")
     assert "Nothing to be done" in book.build()
 
-    halve(tmp_path / "notebooks" / "two.ipynb")
+    halve(book.root / "notebooks" / "two.ipynb")
     said = book.build(fails=True)
     assert said.startswith("notebooks/two.ipynb cannot be read as a notebook: ")
     assert said.count("\n") == 1

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+import small_book
+from small_book import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TOY = re.findall(r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M | re.S)[0]
 CONTENTS = """format: jb-book
 root: notebooks/index
@@ -34,7 +32,7 @@ UNKNOWN = "display({'text/markdown': ''}, raw=True, metadata={'theorem': 'nothin
 pytestmark = pytest.mark.pipeline
 
 
-class Book:
+class Book(small_book.Book):
     """A small book with one theorem, which both its chapters show, in a folder of its own."""
 
     def __init__(self, root: Path) -> None:
@@ -62,39 +60,32 @@ class Book:
         (self.root / "notebooks").mkdir(exist_ok=True)
         nbformat.write(nbformat.v4.new_notebook(cells=cells), self.root / "notebooks" / f"{name}.ipynb")
 
-    def add(self, name: str, text: str) -> Path:
-        path = self.root / "companion" / "theorems" / f"{name}.py"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    def build(self, *arguments: str, fails: bool = False) -> str:
-        """Everything that one build says."""
-        environment = {**os.environ, "PARAMS": ""}
-        command = [sys.executable, "-I", "companion/running/environment.py", "pipeline.build", *arguments]
-        run = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=300)
-        assert (run.returncode != 0) == fails, run.stdout + run.stderr
-        return run.stdout + run.stderr
+    def add(self, name: str, text: str) -> None:
+        (self.root / "companion" / "theorems" / f"{name}.py").write_text(text, encoding="utf-8")
 
     def page(self, name: str) -> str:
         return (self.root / "_build" / "html" / f"{name}.html").read_text("utf-8")
 
     def site(self) -> dict[str, bytes]:
         """Every file of the site, but for the mark of a finished build."""
-        html = self.root / "_build" / "html"
-        found = {str(path.relative_to(html)): path.read_bytes() for path in html.rglob("*") if path.is_file()}
-        return {name: content for name, content in found.items() if name != ".nojekyll"}
+        return {name: content for name, content in super().site().items() if name != ".nojekyll"}
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Book:
-    """A book that has been built with the theorem of CONTRIBUTING.md."""
-    book = Book(tmp_path_factory.mktemp("book"))
+def first_build(tmp_path_factory: pytest.TempPathFactory) -> Book:
+    """A book that has been built with the theorem of CONTRIBUTING.md, and is only copied."""
+    book = Book(tmp_path_factory.mktemp("first") / "book")
     book.build("ledger")
     book.add("toy", TOY.replace("    derive=derive,\n", f"    derive=derive,\n    {USES},\n"))
     said = book.build()
     assert "toy: verifying" in said
     assert "magnification: verifying" not in said  # nothing that it rests on has changed
     return book
+
+
+@pytest.fixture
+def book(first_build: Book, tmp_path: Path) -> Book:
+    return first_build.copied(tmp_path / "book")
 
 
 def test_page_appears(book: Book) -> None:
@@ -139,11 +130,11 @@ def test_ledger_is_told_again_where_nothing_has_changed(book: Book) -> None:
     assert "Nothing to be done" in book.build()
 
 
-def test_rebuilding_gives_the_same_bytes(book: Book) -> None:
+def test_rebuilding_gives_the_same_bytes(first_build: Book, book: Book) -> None:
     before = book.site()
     assert "toy: verifying" in book.build("--forcerun", "verify")
     assert book.site() == before
-    assert str(book.root).encode() not in b"".join(before.values())
+    assert not any(str(root).encode() in b"".join(before.values()) for root in (first_build.root, book.root))
 
 
 def test_what_was_found_and_is_cut_off_is_found_again(book: Book) -> None:
@@ -186,10 +177,9 @@ def test_build_refuses(book: Book, added: dict[str, tuple[str, str]], messages: 
     before = book.site()
     sound = (book.root / "companion" / "theorems" / "toy.py").read_text("utf-8")
     assert all(present in sound for present, _ in added.values())
-    paths = [book.add(name, sound.replace(*change)) for name, change in added.items()]
+    for name, change in added.items():
+        book.add(name, sound.replace(*change))
     said = book.build(fails=True)
-    for path in paths:
-        path.unlink()
     for message in messages:
         assert re.search(message, said), said
     assert "Traceback" not in said
@@ -198,11 +188,9 @@ def test_build_refuses(book: Book, added: dict[str, tuple[str, str]], messages: 
 
 def test_theorem_that_cannot_be_read_stops_the_site(book: Book) -> None:
     before = book.site()
-    path = book.root / "companion" / "theorems" / "toy.py"
-    sound = path.read_text("utf-8")
+    sound = (book.root / "companion" / "theorems" / "toy.py").read_text("utf-8")
     book.add("toy", sound.replace("Kind.IDENTITY", "Kind.CERTAINTY"))
     said = book.build(fails=True)
-    book.add("toy", sound)
     assert "theorems/toy.py" in said
     assert "CERTAINTY" in said
     assert book.site() == before
@@ -217,8 +205,6 @@ def test_results_stand_in_theorem_files_only(book: Book) -> None:
     sound = page.read_text("utf-8")
     page.write_text(f"{sound}\n{STATE.format('corollary', '')}\n- Hidden:\n\n  ```{{prf:lemma}}\n  $1 < 2$.\n  ```\n")
     said = book.build(fails=True)
-    book.chapter("second")
-    page.write_text(sound)
     assert "second.ipynb: WARNING: cell 6 shows the statement of 'nothing', which no theorem file holds" in said
     refused = re.findall(r"(\w+)\.\w+: WARNING: states a result that no theorem file holds: (\w+)", said)
     mine = [("bibliography", "corollary"), ("bibliography", "lemma"), ("second", "proposition"), ("second", "theorem")]
@@ -227,13 +213,10 @@ def test_results_stand_in_theorem_files_only(book: Book) -> None:
 
 
 def test_other_words_are_told_and_nothing_is_verified_again(book: Book) -> None:
-    path = book.root / "companion" / "theorems" / "toy.py"
-    sound = path.read_text("utf-8")
-    book.build("executed")
-    path.write_text(sound.replace("Sum over $i$ and use", "Add all of them up and use"), encoding="utf-8")
+    sound = (book.root / "companion" / "theorems" / "toy.py").read_text("utf-8")
+    book.add("toy", sound.replace("Sum over $i$ and use", "Add all of them up and use"))
     said = book.build()
     assert not re.findall(r"\w+: (?:verifying|executing)", said)
     assert "Add all of them up" in book.page("theorems/toy")
-    path.write_text(sound.replace("tolerance=1e-12", "tolerance=1e-11"), encoding="utf-8")
+    book.add("toy", sound.replace("tolerance=1e-12", "tolerance=1e-11"))
     assert re.findall(r"\w+: (?:verifying|executing)", book.build("ledger")) == ["toy: verifying"]
-    path.write_text(sound, encoding="utf-8")

@@ -13,6 +13,12 @@
     return found;
   },
 
+  // The parts that the page lacks, of these selectors by name; read without its scripts.
+  async parts(selectors) {
+    const page = new DOMParser().parseFromString(await (await fetch(location)).text(), "text/html");
+    return Object.keys(selectors).filter(part => !page.querySelector(selectors[part]));
+  },
+
   images() {
     return [...document.images].flatMap(image => {
       const caption = image.closest("figure")?.querySelector("figcaption");

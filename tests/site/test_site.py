@@ -114,10 +114,11 @@ def visit(tab: Page, url: str) -> Iterator[tuple[list[str], list[str]]]:
         tab.remove_listener(event, listener)
 
 
-def inspect(tab: Page, url: str) -> dict[str, list[str]]:
-    """What is wrong with a page, by check."""
+def inspect(tab: Page, url: str, parts: dict[str, str] | None = None) -> dict[str, list[str]]:
+    """What is wrong with a page, by check; with the parts that it must have."""
     with visit(tab, url) as (asked, errors):
         found = {check: tab.evaluate(f"({CHECKS}).{check}()") for check in ("mathematics", "images")}
+        found["parts"] = tab.evaluate(f"parts => ({CHECKS}).parts(parts)", parts or {})
         for theme in ("light", "dark"):
             tab.emulate_media(color_scheme=theme)
             tab.wait_for_selector(f'html[data-theme="{theme}"]', timeout=5000)
@@ -159,15 +160,6 @@ def broken_links(folder: Path) -> list[str]:
     return found
 
 
-def missing(browser: Browser, url: str) -> list[str]:
-    """The parts that a theorem's page lacks, read without its scripts."""
-    page = browser.new_page(java_script_enabled=False)
-    page.goto(url)
-    found = [part for part, selector in PARTS.items() if not page.locator(selector).count()]
-    page.close()
-    return found
-
-
 def search(tab: Page, url: str, words: str) -> list[str]:
     """The addresses that a page's own search finds, the words typed by hand."""
     with visit(tab, url):
@@ -181,7 +173,7 @@ def search(tab: Page, url: str, words: str) -> list[str]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page(tab: Page, site: str, name: str) -> None:
-    assert inspect(tab, site + name) == {}
+    assert inspect(tab, site + name, PARTS if name in THEOREMS else None) == {}
 
 
 def test_every_theorem_has_its_page(site: str) -> None:
@@ -189,15 +181,9 @@ def test_every_theorem_has_its_page(site: str) -> None:
     assert sorted(f"theorems/{path.stem}.html" for path in files) == THEOREMS
 
 
-@pytest.mark.parametrize("name", THEOREMS)
-def test_page_of_a_theorem(browser: Browser, site: str, name: str) -> None:
-    assert missing(browser, site + name) == []
-
-
-def test_the_address_of_the_site_leads_to_the_front_page(browser: Browser, site: str) -> None:
-    page = browser.new_page()
-    page.goto(site)
-    page.wait_for_url(site + FRONT)
+def test_the_address_of_the_site_leads_to_the_front_page(tab: Page, site: str) -> None:
+    tab.goto(site)
+    tab.wait_for_url(site + FRONT)
 
 
 def test_links_lead_somewhere(site: str) -> None:
@@ -314,18 +300,27 @@ def test_a_sound_page_has_no_defect(tab: Page, pages: tuple[Path, str]) -> None:
     assert inspect(tab, url) == {}
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_a_missing_part_is_found(browser: Browser, pages: tuple[Path, str], part: str) -> None:
+WHOLE = {
+    "statement": '<div class="proof theorem" id="thm-x"><span class="math">x</span></div>',
+    "proof": '<div class="proof"><p>Proof.</p></div>',
+    "figure": '<figure><svg aria-label="Dots"><circle class="check"/></svg><figcaption>Fig.</figcaption></figure>',
+}
+BY_SCRIPT = "<script>document.querySelector('article').innerHTML += `{}`</script>"
+
+
+@pytest.mark.parametrize(
+    ("lacking", "html"),
+    [
+        ([], "".join(WHOLE.values())),
+        *(([part], "".join(html for name, html in WHOLE.items() if name != part)) for part in PARTS),
+        (list(PARTS), BY_SCRIPT.format("".join(WHOLE.values()))),
+    ],
+    ids=["none", *PARTS, "all, but for a script"],
+)
+def test_a_missing_part_is_found(tab: Page, pages: tuple[Path, str], lacking: list[str], html: str) -> None:
     path, url = pages
-    whole = {
-        "statement": '<div class="proof theorem" id="thm-x"><span class="math">x</span></div>',
-        "proof": '<div class="proof"><p>Proof.</p></div>',
-        "figure": '<figure><svg aria-label="Dots"><circle class="check"/></svg><figcaption>Fig.</figcaption></figure>',
-    }
-    path.write_text(SOUND.format("".join(whole.values())))
-    assert missing(browser, url) == []
-    path.write_text(SOUND.format("".join(html for name, html in whole.items() if name != part)))
-    assert missing(browser, url) == [part]
+    path.write_text(SOUND.format(html))
+    assert inspect(tab, url, PARTS).get("parts", []) == lacking
 
 
 def test_graph_on_a_phone(tab: Page, site: str) -> None:
