@@ -7,8 +7,9 @@
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) {
       const { data, parentElement } = texts.currentNode;
-      if (/\$[^$]+\$|\\[(\[]|\\begin\{/.test(data) && !parentElement.closest("pre, code, script, style, .math"))
-        found.push(`source of a formula: ${data}`);
+      // Half a formula, too: where Markdown took the rest for a list or a quote.
+      if (/\$|\\[a-z(\[]|\{[\w:]+\}`/i.test(data) && !parentElement.closest("pre, code, script, style, .math"))
+        found.push(`source of a formula or a link: ${data}`);
     }
     return found;
   },

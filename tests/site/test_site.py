@@ -266,6 +266,9 @@ def pages(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         ("mathematics", "source of a formula", "<p>where $x^2$ is</p>"),
         ("mathematics", "source of a formula", r"<p>where \(x^2\) is</p>"),
         ("mathematics", "source of a formula", r"<p>\begin{align} x \end{align}</p>"),
+        ("mathematics", "source of a formula", "<p>where $x</p><ul><li>y</li></ul>"),
+        ("mathematics", "source of a formula", r"<p>in \operatorname{row}(A)</p>"),
+        ("mathematics", "or a link", "<p>See {doc}`there`.</p>"),
         ("mathematics", "error: x", "<mjx-merror>x</mjx-merror>"),
         ("width", "the page scrolls", '<div style="width: 400px">wide</div>'),
         (
