@@ -21,10 +21,11 @@ class Excerpt:
 
 def statement(name: str) -> Excerpt:
     """What the theorem says. Raises ValueError for a name that no file has."""
-    text = theorem(name).text
-    return Excerpt(name, "statement", f"**Theorem ({text.title}).** {text.statement}")
+    found = theorem(name)
+    return Excerpt(name, "statement", f"**{found.noun.capitalize()} ({found.text.title}).** {found.text.statement}")
 
 
 def proof(name: str) -> Excerpt:
-    """Its proof. Raises ValueError for a name that no file has."""
-    return Excerpt(name, "proof", f"*Proof.* {theorem(name).text.proof}")
+    """Its proof, or why an observation has none. Raises ValueError for a name that no file has."""
+    found = theorem(name)
+    return Excerpt(name, "proof", f"*{found.argument}.* {found.text.proof}")

@@ -160,9 +160,10 @@ THEOREM = Theorem(
         Falsifier(1, r"$1.1\, z^\circ$: not an interpolant", partial(measure, stretch=1.1)),
         Falsifier(
             2,
-            r"an interpolant with a negative entry",
+            "an interpolant with a negative entry, and no divergence",
             partial(measure, targets=lambda case: [negative_interpolant(case)]),
             ensemble=Ensemble(depths=(2, 3, 4, 5, 6), ratios=(0.1, 3.0), scales=(0.3, 2.0)),
+            undefined=True,
         ),
         Falsifier(3, "a ratio that grows by half", partial(measure, drift=0.5)),
         Falsifier(

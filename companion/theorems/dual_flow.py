@@ -190,9 +190,10 @@ THEOREM = Theorem(
         Falsifier(1, "a ratio that grows by half", partial(measure, drift=0.5)),
         Falsifier(
             2,
-            "a radius that changes its sign",
+            r"a radius that changes its sign: $\theta$ leaves the range of the gradient",
             partial(measure, start=opposed),
             ensemble=Ensemble(depths=(1,), ratios=(0.01, 0.1), scales=(0.1, 0.5)),
+            undefined=True,
         ),
         Falsifier("formula", r"$d\lambda/d\tau = \frac12 (y - A w)$", partial(measure, force=0.5)),
         Falsifier("formula", r"$d\tau = (\kappa L)^2\, dt$", partial(measure, power=2.0)),

@@ -331,7 +331,7 @@ THEOREM = Theorem(
     symbolic=True,
     measure=measure,
     falsifiers=(
-        Falsifier(1, "$w_1 < 0$", partial(measure, first=-1.0), ensemble=INTERIOR),
+        Falsifier(1, "$w_1 < 0$: no $z_1$", partial(measure, first=-1.0), ensemble=INTERIOR, undefined=True),
         Falsifier(2, r"$\lVert u\rVert = 1.2$", partial(measure, norm=1.2)),
         Falsifier(3, r"$r^2\eta_u/\eta_r = 1.1\,\gamma$", partial(measure, ratio=1 / 1.1)),
         Falsifier("formula", r"$\nabla\Phi_L = 2\, m_L(z)$", partial(measure, slope=2.0)),

@@ -18,7 +18,7 @@ at most a tenth of that of gradient flow, or at most $10^{-6}$.
 
 Proof
 -----
-There is none: the statement is empirical. What is proved explains it. The bounds on the excess
+What is proved explains it: the bounds on the excess
 ({prf:ref}`thm-excess_weight_norm`, {prf:ref}`thm-excess_weight_norm_deep`, {prf:ref}`thm-excess_plain`,
 {prf:ref}`thm-excess_plain_deep`) fall with the magnification from the start to the target, which is $M_* = e^{c
 (\rho(z^*) - r_0^2)/2}$ with weight normalization and $M_* = \sqrt{\rho(z^*)}/r_0$ without: from a start of 10 % to 40 %
@@ -117,7 +117,7 @@ REPRESENTATIVE = Assumption(
 THEOREM = Theorem(
     __name__,
     __doc__,
-    kind=Kind.EMPIRICAL,
+    kind=Kind.OBSERVATION,
     tolerance=0.0,
     share=0.9,
     ensemble=Ensemble(depths=(2, 3), ratios=(10, 15), scales=(0.317, 0.632), columns=(16, 28), uniform=True),

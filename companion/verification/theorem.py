@@ -34,10 +34,10 @@ class Kind(StrEnum):
     UPPER_BOUND = "upper bound"  # measured <= predicted
     LIMIT = "limit"  # measured values tend to the predicted one
     ORDER = "convergence order"  # errors at steps h, h/2, h/4, ... fall with the predicted order
-    EMPIRICAL = "empirical"  # measured <= predicted in a stated share of the cases; seen, not proved
+    OBSERVATION = "observation"  # measured <= predicted in a stated share of the cases; seen, not proved: no theorem
 
 
-BOUNDS = (Kind.UPPER_BOUND, Kind.EMPIRICAL)
+BOUNDS = (Kind.UPPER_BOUND, Kind.OBSERVATION)
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,17 @@ class Comparison:
     measured: float
     predicted: float
 
+    @property
+    def defined(self) -> bool:
+        """Whether two numbers disagree, and not a number with none."""
+        return not (np.isnan(self.measured) or np.isnan(self.predicted))
+
 
 def compare(kind: Kind, measurement: Measurement) -> Comparison:
     r"""How badly measured and predicted values disagree; NaN counts as infinitely badly.
 
     identity, equality          the largest |measured - predicted|, relatively
-    upper bound, empirical      the largest measured / predicted: at most 1, and 1 if the bound is attained
+    upper bound, observation    the largest measured / predicted: at most 1, and 1 if the bound is attained
     limit                       the last relative error; infinite if it exceeds the first
     convergence order           |observed order - predicted|, the observed one by least squares
     """
@@ -111,7 +116,8 @@ class Falsifier:
     """A wrong variant of the theorem, which the check must reject in at least a `share` of its cases.
 
     `breaks` is the number of the hypothesis that the variant breaks, or "formula" for a wrong constant, sign or
-    exponent. `change` says in words what is wrong. `ensemble` defaults to the theorem's own.
+    exponent. `change` says in words what is wrong. `ensemble` defaults to the theorem's own. A NaN rejects nothing, for
+    it may have any reason, unless the variant is `undefined`: it leaves the domain, and that is what is wrong with it.
     """
 
     breaks: int | Literal["formula"]
@@ -119,6 +125,7 @@ class Falsifier:
     measure: Callable[[Case], Measurement]
     share: float = 0.5
     ensemble: Ensemble | None = None
+    undefined: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,7 +202,7 @@ class Theorem:
     assumes      what it takes on faith
     certify      certificates for one depth, where there are any
     symbolic     whether `derive` takes the symbol L as well as numbers
-    share        for empirical statements, the share of cases in which it is claimed to hold
+    share        for observations, the share of cases in which it is claimed to hold
     mutants      the names of wrong variants of the code that the checks must notice, of `verification.mutants`
     """
 
@@ -229,6 +236,16 @@ class Theorem:
         return (symbolic.L, *self.ensemble.depths) if self.symbolic else self.ensemble.depths
 
     @property
+    def noun(self) -> str:
+        """What it is called: what is only seen is no theorem."""
+        return "observation" if self.kind is Kind.OBSERVATION else "theorem"
+
+    @property
+    def argument(self) -> str:
+        """What its section on the proof is."""
+        return "Not proved" if self.kind is Kind.OBSERVATION else "Proof"
+
+    @property
     def limit(self) -> float:
         """The largest discrepancy that passes."""
         return self.tolerance + (1 if self.kind in BOUNDS else 0)
@@ -246,8 +263,8 @@ class Theorem:
         defects += [f"a falsifier breaks hypothesis {n}, which there is not" for n in broken - {*hypotheses, "formula"}]
         if "formula" not in broken:
             defects.append("no falsifier mutates a formula")
-        if self.kind is Kind.EMPIRICAL and not self.assumes:
-            defects.append("an empirical statement must assume that its ensemble is representative")
+        if self.kind is Kind.OBSERVATION and not self.assumes:
+            defects.append("an observation must assume that its ensemble is representative")
         return defects + [f"it is about {name}, which is no public name" for name in self.about if not _is_public(name)]
 
 

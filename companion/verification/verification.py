@@ -83,6 +83,8 @@ class Falsified(Model):
     """How many cases were tried."""
     rejections: Count
     """In how many the discrepancy exceeded the limit."""
+    share: Annotated[float, Field(gt=0, le=1)]
+    """In which share of them it must."""
     rejected: bool
     """Whether those are enough."""
     discrepancies: Discrepancies
@@ -140,14 +142,14 @@ class Verification(Model):
     """The theorem's file: companion/theorems/NAME.py."""
     kind: Kind
     """What is asserted of measured and predicted values, and so what a discrepancy is. Identity, equality: the
-    largest relative error. Upper bound, empirical: the largest measured / predicted. Limit: the last relative error.
+    largest relative error. Upper bound, observation: the largest measured / predicted. Limit: the last relative error.
     Convergence order: the error of the observed order."""
     tolerance: Annotated[float, Field(ge=0)]
     """The largest discrepancy that passes; for bounds, the rounding allowed above 1."""
     limit: Annotated[float, Field(ge=0)]
     """The largest discrepancy that passes, for any kind."""
     share: Annotated[float, Field(gt=0, le=1)]
-    """The share of cases that must pass; 1 but for empirical statements."""
+    """The share of cases that must pass; 1 but for observations."""
     uses: tuple[str, ...]
     """The theorems that its proof uses directly."""
     assumes: tuple[Assumed, ...]

@@ -125,14 +125,16 @@ def _all_falsified(theorem: Theorem, case: Draw, cases: int, first_failure: bool
 def _falsified(theorem: Theorem, falsifier: Falsifier, case: Draw, cases: int) -> Falsified:
     ensemble = falsifier.ensemble or theorem.ensemble
     drawn = [case(ensemble, index) for index in range(min(cases, FALSIFIER_CASES))]
-    with np.errstate(all="ignore"):  # what is wrong may leave the domain: a NaN is rejected, and no warning is due
-        discrepancies = np.array([compare(theorem.kind, falsifier.measure(one)).discrepancy for one in drawn])
-    rejections = int(np.sum(~(discrepancies <= theorem.limit)))
+    with np.errstate(all="ignore"):  # what is wrong may leave the domain, and no warning is due
+        found = [compare(theorem.kind, falsifier.measure(one)) for one in drawn]
+    discrepancies = np.array([one.discrepancy for one in found])
+    rejections = sum(one.discrepancy > theorem.limit and (one.defined or falsifier.undefined) for one in found)
     return Falsified(
         breaks=falsifier.breaks,
         change=falsifier.change,
         cases=len(discrepancies),
         rejections=rejections,
+        share=falsifier.share,
         rejected=rejections >= falsifier.share * len(discrepancies) and rejections > 0,
         discrepancies=tuple(map(_rounded, discrepancies)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from companion.verification.theorem import Assumption
+from companion.verification.verification import Status
 from pipeline.pages.abstract import Found, abstract
 from pipeline.pages.graph import Node, graph
 from pipeline.pages.markdown import GLYPHS, STYLES, badge, line, link, listed, table
@@ -14,9 +15,10 @@ Entries = Mapping[str, Entry]  # in the ledger's order: each after those it uses
 
 INTRODUCTION = """Each theorem of this book is a file. It holds the statement with its numbered hypotheses and the
 proof, a derivation whose residuals sympy must reduce to 0, a measurement on a seeded ensemble of cases, and
-falsifiers: wrong variants that the measurement must reject. A theorem is verified if all of that holds, and if every
-theorem that its proof uses is verified; it is verified under assumptions if it, or one that it uses, assumes what no
-run can test. The site is built only if every theorem is one or the other."""
+falsifiers: wrong variants that the measurement must reject, in half of the cases if nothing else is said. A theorem is
+verified if all of that holds, and if every theorem that its proof uses is verified; it is verified under assumptions
+if it, or one that it uses, assumes what no run can test. What is measured in a share of the cases, and not proved, is
+an observation, with a number of its own kind. The site is built only if each is verified, or so under assumptions."""
 
 CLAIMS = """What is claimed, by whom, and how it is checked. The margin is the largest discrepancy that passes,
 divided by the largest that was measured; for a bound it is said how tight it is. {doc}`assumptions` lists what no
@@ -39,21 +41,33 @@ TRUST = """Every check on these pages also trusts what it runs on:
 def counts(entries: Entries) -> str:
     """How many theorems have which status, and how much was tried: for the front page."""
     verifications = [entry.verification for entry in entries.values()]
-    states = [entry.status for entry in entries.values()]
-    by_status = [f"{states.count(status)} {status.value}" for status in GLYPHS if status in states]
+    kinds = {
+        noun: [entry.status for entry in entries.values() if entry.theorem.noun == noun]
+        for noun in ("theorem", "observation")
+    }
+    counted = "; ".join(of_kind(noun, states) for noun, states in kinds.items() if states)
     depths = [depth for verification in verifications for depth in verification.derivation.depths]
     falsifiers = [falsifier for verification in verifications for falsifier in verification.falsifiers]
     rejected = sum(falsifier.rejected for falsifier in falsifiers)
+    tried, rejections = (sum(getattr(one, name) for one in falsifiers) for name in ("cases", "rejections"))
     cases = sum(verification.measurement.cases for verification in verifications)
     passing = sum(verification.measurement.passing for verification in verifications)
-    allowed = " (the others are in the share that an empirical statement leaves)" * (passing < cases)
+    allowed = " (the others are in the share that an observation leaves)" * (passing < cases)
     residuals, zeros = (sum(d.residuals for d in found) for found in (depths, [d for d in depths if d.holds]))
     return (
-        f"**{len(entries)} {{doc}}`theorems </theorems/index>`: {listed(by_status)}.**"
-        f" {passing:,} of {cases:,} measurements pass{allowed}, {rejected:,} of {len(falsifiers):,}"
-        f" falsifiers are rejected, and sympy reduces {zeros:,} of {residuals:,} residuals to 0."
+        f"**{counted}.**"
+        f" {passing:,} of {cases:,} measurements pass{allowed}; {rejected:,} of {len(falsifiers):,}"
+        " falsifiers are rejected, each in at least the share of its cases that it must be (half, if its page says"
+        f" nothing else), which is {rejections:,} of {tried:,} cases in all; and sympy reduces {zeros:,} of"
+        f" {residuals:,} residuals to 0."
         " See {doc}`what is claimed </theorems/claims>` and {doc}`what is taken on faith </theorems/assumptions>`.\n"
     )
+
+
+def of_kind(noun: str, states: Sequence[Status]) -> str:
+    """How many there are of one kind, and how many have which status."""
+    by_status = [f"{states.count(status)} {status.value}" for status in GLYPHS if status in states]
+    return f"{len(states)} {{doc}}`{noun}{'s' * (len(states) > 1)} </theorems/index>`: {listed(by_status)}"
 
 
 def index(entries: Entries) -> str:

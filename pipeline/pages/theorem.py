@@ -17,7 +17,7 @@ QUANTITIES = {
     Kind.IDENTITY: "relative error",
     Kind.EQUALITY: "relative error",
     Kind.UPPER_BOUND: "measured / bound",
-    Kind.EMPIRICAL: "measured / bound",
+    Kind.OBSERVATION: "measured / bound",
     Kind.LIMIT: "last relative error",
     Kind.ORDER: "error of the observed order",
 }
@@ -85,19 +85,22 @@ def page(entry: Entry) -> str:
 
 
 def statement(entry: Entry) -> str:
-    """The numbered theorem; its label lives on its page only."""
-    text = entry.theorem.text
-    return directive("prf:theorem", text.title, text.statement, f"label: thm-{entry.theorem.name}")
+    """The numbered theorem or observation; its label lives on its page only."""
+    theorem, text = entry.theorem, entry.theorem.text
+    return directive(f"prf:{theorem.noun}", text.title, text.statement, f"label: thm-{theorem.name}")
 
 
 def quoted(entry: Entry) -> str:
     """The theorem as a chapter states it, with its status and a link to its page."""
     text, name = entry.theorem.text, entry.theorem.name
     told = f"{badge(entry.status)} {{prf:ref}}`thm-{name}`: its derivation, measurements and falsifiers"
-    return directive("prf:theorem", text.title, f"{text.statement}\n\n{told}", "nonumber:", "class: quoted")
+    content = f"{text.statement}\n\n{told}"
+    return directive(f"prf:{entry.theorem.noun}", text.title, content, "nonumber:", "class: quoted")
 
 
 def proof(theorem: Theorem) -> str:
+    if theorem.kind is Kind.OBSERVATION:
+        return f"**{theorem.argument}.** {theorem.text.proof}"
     return directive("prf:proof", "", theorem.text.proof)
 
 
@@ -131,7 +134,7 @@ def derivation(derived: Derived) -> Iterator[str]:
 def measurement(entry: Entry) -> Iterator[str]:
     kind, measured = entry.theorem.kind, entry.verification.measurement
     worst, quantity = measured.worst, QUANTITIES[kind]
-    share = f" ({entry.verification.share:.0%} must)" if kind is Kind.EMPIRICAL else ""
+    share = f" ({entry.verification.share:.0%} must)" if kind is Kind.OBSERVATION else ""
     yield (
         f"{measured.passing} of {measured.cases} cases pass{share}."
         f" The {'ratio ' * (kind in BOUNDS)}{quantity} is at most {number(worst.discrepancy)};"
@@ -178,12 +181,18 @@ def falsifiers(entry: Entry) -> Iterator[str]:
     tried = {f"F{k}": falsifier for k, falsifier in enumerate(verification.falsifiers, start=1)}
     yield (
         "The same check on wrong variants of the theorem, each with one hypothesis broken or one formula altered: it"
-        " must reject them."
+        " must reject them, each in at least the share of its cases that is listed."
     )
     yield table(
-        ["", "broken", "how", "rejected"],
+        ["", "broken", "how", "rejected", "at least"],
         (
-            [name, broken(entry.theorem, falsifier.breaks), falsifier.change, rejected(falsifier)]
+            [
+                name,
+                broken(entry.theorem, falsifier.breaks),
+                falsifier.change,
+                rejected(falsifier),
+                f"{falsifier.share:.0%}",
+            ]
             for name, falsifier in tried.items()
         ),
     )

@@ -174,13 +174,24 @@ def test_nan_is_written_as_null() -> None:
     assert found.failures
 
 
-def test_empirical_statement_needs_its_share() -> None:
+def test_an_observation_needs_its_share() -> None:
     def mostly(case: Case) -> Measurement:
         return Measurement(2.0 if case.depth == 1 else 0.5, 1.0)
 
     for share, passes in ((0.8, True), (0.9, False)):
-        theorem = replace(THEOREM, kind=Kind.EMPIRICAL, tolerance=0.0, measure=mostly, share=share)
+        theorem = replace(THEOREM, kind=Kind.OBSERVATION, tolerance=0.0, measure=mostly, share=share)
         assert measured(verify(theorem, cases=12)).passes is passes
+
+
+def test_a_nan_rejects_nothing_unless_the_variant_is_undefined() -> None:
+    def spoiled(case: Case) -> Measurement:
+        return Measurement(np.nan if case.depth < 3 else 2.0, 1.0)
+
+    for undefined, rejections in ((False, 4), (True, 6)):
+        wrong = replace(THEOREM.falsifiers[0], measure=spoiled, undefined=undefined)
+        found = verify(replace(THEOREM, falsifiers=(wrong,)), cases=6, parts=("falsifiers",)).falsifiers
+        assert found is not None
+        assert found[0].rejections == rejections
 
 
 def chained(verification: Verification, **changes: dict) -> dict[str, Verification]:

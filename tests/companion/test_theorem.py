@@ -115,10 +115,10 @@ def test_hypotheses_must_be_numbered_from_one() -> None:
     assert any("numbered" in f for f in toy(DOCSTRING.replace("**one**", "one").replace("**two**", "two")).missing())
 
 
-def test_empirical_statement_must_assume_something() -> None:
-    empirical = replace(toy(), kind=Kind.EMPIRICAL)
-    assert any("representative" in found for found in empirical.missing())
-    assert replace(empirical, assumes=(Assumption("a", "b", "c"),)).missing() == []
+def test_an_observation_must_assume_something() -> None:
+    seen = replace(toy(), kind=Kind.OBSERVATION)
+    assert any("representative" in found for found in seen.missing())
+    assert replace(seen, assumes=(Assumption("a", "b", "c"),)).missing() == []
 
 
 values = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=5).filter(lambda v: max(map(abs, v)) > 1e-3)

@@ -136,7 +136,7 @@ def test_page_of_an_identity(identity: Entry) -> None:
     assert f"Margin {number(found.measurement.margin)}." in text
     assert worst.case in text
     assert f"python -m companion.ledger magnification --case {worst.index}" in text
-    assert r"| F1 | hypothesis 1, on the sphere | $\lVert u\rVert = 1.2$ | 6 of 6 |" in text
+    assert r"| F1 | hypothesis 1, on the sphere | $\lVert u\rVert = 1.2$ | 6 of 6 | 50% |" in text
     assert "| F5 | the formula |" in text
     assert text.count('class="check"') == 6
     assert text.count('class="falsifier"') == 30
@@ -155,7 +155,7 @@ def test_page_of_a_bound(upper: Entry) -> None:
     assert "The ratio measured / bound is at most 0.75; up to 1 passes." in text
     assert "Bound / measured: median 1.8, from 1.3 to 4." in text
     assert "| $2$ | 1 | 0.5 | 0.5 | 2 | 2 |" in text
-    assert r"| F2 | the formula | twice $\|x\|$ | 3 of 6 |" in text
+    assert r"| F2 | the formula | twice $\|x\|$ | 3 of 6 | 50% |" in text
     assert "left of the line, at 1, passes: 6 of the check's 6 cases" in text
     assert "rejected: 6 of the falsifiers' 12 cases" in text
     assert "| $6$ | 56 | it lies in a ball | balls |" in text
@@ -164,9 +164,14 @@ def test_page_of_a_bound(upper: Entry) -> None:
     assert "- **Told in** {doc}`/notebooks/told`" in text
 
 
-def test_page_of_an_empirical_statement_says_what_share_must_pass(upper: Entry) -> None:
-    mostly = replace(upper.theorem, kind=Kind.EMPIRICAL, share=0.9)
-    assert "6 of 6 cases pass (90% must)." in page(entry(mostly))
+def test_page_of_an_observation_says_what_share_must_pass_and_that_it_is_no_theorem(upper: Entry) -> None:
+    mostly = entry(replace(upper.theorem, kind=Kind.OBSERVATION, share=0.9))
+    text = page(mostly)
+    assert "6 of 6 cases pass (90% must)." in text
+    assert ":::{prf:observation} Magnification\n:label: thm-magnification" in text
+    assert f"**Not proved.** {mostly.theorem.text.proof}" in text
+    assert not any(part in text for part in ("prf:theorem", "prf:proof"))
+    assert quoted(mostly).startswith(":::{prf:observation} Magnification")
     assert "must)" not in page(upper)
 
 
@@ -186,12 +191,18 @@ def test_chapters_quote_without_number_or_label(identity: Entry) -> None:
 
 def test_counts_are_sums(identity: Entry, upper: Entry) -> None:
     text = counts({"magnification": identity, "other": upper})
-    assert "**2 {doc}`theorems </theorems/index>`: 1 verified and 1 verified under assumptions.**" in text
+    assert text.startswith("**2 {doc}`theorems </theorems/index>`: 1 verified and 1 verified under assumptions.** ")
+    seen = replace(upper, theorem=replace(upper.theorem, kind=Kind.OBSERVATION))
+    assert counts({"magnification": identity, "other": seen}).startswith(
+        "**1 {doc}`theorem </theorems/index>`: 1 verified;"
+        " 1 {doc}`observation </theorems/index>`: 1 verified under assumptions.** "
+    )
     of_identity, of_bound = (
         [depth.residuals for depth in entry.verification.derivation.depths] for entry in (identity, upper)
     )
     total = sum(of_identity) + sum(of_bound)
-    assert "12 of 12 measurements pass, 7 of 7 falsifiers are rejected, and" in text
+    assert "12 of 12 measurements pass; 7 of 7 falsifiers are rejected, each in at least the share of its cases" in text
+    assert "which is 36 of 42 cases in all;" in text
     assert f"sympy reduces {total} of {total} residuals to 0" in text
     broken = json.loads(text_of(identity.verification))
     broken["measurement"]["passing"] = 5
@@ -199,7 +210,7 @@ def test_counts_are_sums(identity: Entry, upper: Entry) -> None:
     broken["derivation"]["depths"][3]["holds"] = False
     changed = Established.model_validate_json(json.dumps(broken))
     text = counts({"magnification": replace(identity, verification=changed)})
-    assert "5 of 6 measurements pass (the others are in the share that an empirical statement leaves), 4 of 5" in text
+    assert "5 of 6 measurements pass (the others are in the share that an observation leaves); 4 of 5" in text
     assert f"sympy reduces {sum(of_identity) - of_identity[3]} of {sum(of_identity)} residuals to 0" in text
 
 
