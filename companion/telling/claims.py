@@ -39,7 +39,7 @@ CLAIMS = {
     ),
     "scale": Claim(
         "The bias is robust: it persists even if the weights are initialized at a practically large scale.",
-        f"from starts of a tenth of the target's norm and more, {SHARE}",
+        f"{SHARE} from starts of a tenth of the target's norm and more,",
         0.9,
     ),
     "speed": Claim(
