@@ -60,7 +60,8 @@ def counts(entries: Entries) -> str:
         " falsifiers are rejected, each in at least the share of its cases that it must be (half, if its page says"
         f" nothing else), which is {rejections:,} of {tried:,} cases in all; and sympy reduces {zeros:,} of"
         f" {residuals:,} residuals to 0."
-        " See {doc}`what is claimed </theorems/claims>` and {doc}`what is taken on faith </theorems/assumptions>`.\n"
+        " See {doc}`what is claimed </theorems/claims>`, {doc}`how it is checked </theorems/checks>` and"
+        " {doc}`what is taken on faith </theorems/assumptions>`.\n"
     )
 
 

@@ -16,6 +16,7 @@ from companion.theorems import theorem
 from pipeline.intact import seal
 from pipeline.notebooks import Notebook, outputs, read, write_text
 from pipeline.pages.abstract import told
+from pipeline.pages.checks import checks
 from pipeline.pages.overview import assumptions, claims, counts, index
 from pipeline.pages.theorem import Entry, Site, page, proof, quoted
 
@@ -60,7 +61,7 @@ def main(chapters: Sequence[str]) -> None:
             PAGES / "source" / f"{name}.py", Path("companion", "theorems", f"{name}.py").read_text(encoding="utf-8")
         )
     write_text(PAGES / "claims.md", claims(found, told(notebooks)))
-    for write_page in (index, assumptions, counts):
+    for write_page in (index, assumptions, checks, counts):
         write_text(PAGES / f"{write_page.__name__}.md", write_page(found))
     seal(PAGES)
 

@@ -18,7 +18,7 @@ parts:
   - caption: Chapters
     chapters: [{file: notebooks/second}]
   - caption: Theorems
-    chapters: [{file: theorems/index}, {file: theorems/claims}, {file: theorems/assumptions}]
+    chapters: [{file: theorems/index}, {file: theorems/claims}, {file: theorems/assumptions}, {file: theorems/checks}]
   - caption: Reference
     chapters: [{file: book/bibliography}]
 """

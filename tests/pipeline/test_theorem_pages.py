@@ -21,6 +21,7 @@ from companion.verification.theorem import Assumption, Certificate, Falsifier, K
 from companion.verification.verification import Ledger
 from companion.verification.verify import verify
 from pipeline.pages import theorems
+from pipeline.pages.checks import checks
 from pipeline.pages.markdown import directive, listed, table
 from pipeline.pages.overview import assumptions, claims, counts, index
 from pipeline.pages.strips import Axis, Row, strips
@@ -212,6 +213,20 @@ def test_counts_are_sums(identity: Entry, upper: Entry) -> None:
     text = counts({"magnification": replace(identity, verification=changed)})
     assert "5 of 6 measurements pass (the others are in the share that an observation leaves); 4 of 5" in text
     assert f"sympy reduces {sum(of_identity) - of_identity[3]} of {sum(of_identity)} residuals to 0" in text
+
+
+def test_the_page_of_checks_counts_and_tells_shares_and_tightness(identity: Entry, upper: Entry) -> None:
+    text = checks({"magnification": identity, "other": upper})
+    rows = [row for row in text.splitlines() if row.startswith("| {prf")]
+    of_identity, of_upper, of_bound = rows  # of an identity nothing is told of tightness
+    assert "| 30 of 30 |" in of_identity
+    assert r"| 6 of 12 | 3 of 6: twice $\|x\|$ |" in of_upper
+    assert of_bound.endswith("| 1.8 | 1.3 | 4 |")
+    tried = len(identity.theorem.mutants) + len(upper.theorem.mutants)
+    for count in ("12 cases", "7 variants, 42 cases", f"changes, tried {tried} times"):
+        assert count in text
+    certificates = len(identity.verification.certificates) + len(upper.verification.certificates)
+    assert f"| {certificates} instances |" in text
 
 
 def test_claims_say_what_by_whom_and_how_far(identity: Entry, upper: Entry) -> None:

@@ -32,7 +32,7 @@ SITE = Path(os.environ.get("SITE", ROOT / "_build/html"))
 FRONT = "notebooks/index.html"  # where index.html leads
 ADDRESSES = {path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html")}
 PAGES = sorted(address for address in ADDRESSES - {"index.html"} if not address.startswith("_static/"))
-THEOREMS = [page for page in PAGES if re.fullmatch(r"theorems/(?!(index|claims|assumptions)\.).*", page)]
+THEOREMS = [page for page in PAGES if re.fullmatch(r"theorems/(?!(index|claims|assumptions|checks)\.).*", page)]
 PARTS = {
     "statement": "article .proof:is(.theorem, .observation)[id^=thm-] .math",
     "proof": "article .proof:not(.theorem, .observation)",

@@ -1,0 +1,113 @@
+"""The page that says how this book is checked: what each kind of check can find, and what it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from statistics import median
+
+from companion.telling.numbers import number
+from companion.verification.theorem import BOUNDS
+from pipeline.pages.markdown import link, table
+from pipeline.pages.theorem import Entry, defined
+
+INTRODUCTION = """A check is worth what it can find. Here is what each kind of check in this book can find and what it
+cannot, how much of it there was, how often falsifiers are rejected, and how tight each bound is where it was measured.
+What must be taken on faith whatever the checks say is on the page {doc}`assumptions`."""
+
+SHARES = """A falsifier is a wrong variant of a theorem, and it counts as rejected if the check rejects it in a share of
+its cases: in half of them, unless its theorem's page says another share. A number that is undefined rejects nothing,
+except where the variant leaves the domain and its page says so. Below is, for each theorem, how many cases of all its
+falsifiers were rejected, and the falsifier that was rejected least."""
+
+TIGHTNESS = """A bound passes if it holds, so that a bound which is too weak passes as well. What shows that is its
+tightness: bound / measured, in each case the smallest of what the theorem is about. Where even the smallest of all is
+far from 1, the cases would not notice a bound that is weaker by as much."""
+
+
+def checks(entries: Mapping[str, Entry]) -> str:
+    """The page as MyST Markdown."""
+    return (
+        "\n\n".join(
+            [
+                "# How this book is checked",
+                INTRODUCTION,
+                table(["what is done", "it can find", "it cannot find", "how much"], kinds(entries), "stacked"),
+                "## How often falsifiers are rejected",
+                SHARES,
+                table(["theorem", "cases rejected", "least rejected"], map(rejections, entries.values())),
+                "## How tight the bounds are",
+                TIGHTNESS,
+                table(["bound", "median", "smallest", "largest"], tightness(entries)),
+            ]
+        )
+        + "\n"
+    )
+
+
+def kinds(entries: Mapping[str, Entry]) -> Iterator[list[str]]:
+    found = [entry.verification for entry in entries.values()]
+    residuals = sum(depth.residuals for one in found for depth in one.derivation.depths)
+    cases, falsifiers = (sum(one.measurement.cases for one in found), [f for one in found for f in one.falsifiers])
+    mutants = [name for entry in entries.values() for name in entry.theorem.mutants]
+    yield [
+        "**Derivations**, by computer algebra, at the symbol $L$ or at each depth",
+        "a wrong sign, constant or exponent in what a proof computes",
+        "a gap between what is computed and what is stated; an error of the algebra system itself",
+        f"{residuals:,} residuals",
+    ]
+    yield [
+        "**Measurements** on random cases, ugly ones among them, by the package's own code",
+        "a statement that is false somewhere in the ranges that its file gives, by more than the tolerance",
+        "what happens outside the ranges; what is smaller than the tolerance; a bound that could be better",
+        f"{cases:,} cases",
+    ]
+    yield [
+        "**Falsifiers**: the same measurement on statements that are wrong",
+        "a measurement that would pass whatever is stated",
+        "a wrong statement that nobody thought of",
+        f"{len(falsifiers)} variants, {sum(f.cases for f in falsifiers):,} cases",
+    ]
+    yield [
+        "**Certificates**, in multiple-precision or ball arithmetic",
+        "an agreement that is due to rounding, or to 16 digits being too few",
+        "anything beyond the single instances that they are about",
+        f"{sum(len(one.certificates) for one in found)} instances",
+    ]
+    yield [
+        "**Mutants** of the code, with one sign, constant, exponent or index wrong",
+        "code that a theorem rests on and that its measurement does not notice",
+        "changes that are not in the list, which is made by hand",
+        f"{len(set(mutants))} changes, tried {len(mutants)} times",
+    ]
+    yield [
+        "**Verdicts** of the chapters: assertions on what their experiments found, printed only if they hold",
+        "a sentence of a chapter that its own run contradicts, with your parameters too",
+        "sentences that assert nothing; whether an experiment is fair",
+        "each green bar",
+    ]
+    yield [
+        "**Samples** of stored tables, computed again",
+        "a table that the code of today would not give",
+        "a difference in the rows that are not computed again",
+        "every table",
+    ]
+    yield [
+        "**Tests** of the code, with properties on random inputs, and of every page in a browser",
+        "a function that breaks its contract; a formula, figure or link that is broken",
+        "what no property states; whether a page is worth reading",
+        "each module, each page",
+    ]
+
+
+def rejections(entry: Entry) -> list[str]:
+    falsifiers = entry.verification.falsifiers
+    least = min(falsifiers, key=lambda one: one.rejections / one.cases)
+    rejected, cases = (sum(getattr(one, name) for one in falsifiers) for name in ("rejections", "cases"))
+    return [link(entry.theorem), f"{rejected} of {cases}", f"{least.rejections} of {least.cases}: {least.change}"]
+
+
+def tightness(entries: Mapping[str, Entry]) -> Iterator[list[str]]:
+    for entry in entries.values():
+        found = defined(entry.verification.measurement.tightness)
+        if entry.theorem.kind in BOUNDS and found:
+            yield [link(entry.theorem), *(number(statistic(found)) for statistic in (median, min, max))]
