@@ -113,7 +113,7 @@ def test_node_appears_in_the_graph(book: Book) -> None:
 def test_chapters_show_the_theorem_and_the_counts(book: Book) -> None:
     front = book.page("notebooks/index")
     assert "2 verified." in front
-    assert "200 of 200 measurements pass, 7 of 7 falsifiers are rejected" in front
+    assert "200 of 200 measurements pass; 7 of 7 falsifiers are rejected" in front
     for name in ("index", "second"):
         page = book.page(f"notebooks/{name}")
         assert re.search(rf'<div class="proof theorem quoted admonition" id="{name}-magnification">', page)
