@@ -133,7 +133,7 @@ def derive(depth: Depth = L) -> Derivation:
     n, m = 3, 2
     A, e = sp.Matrix(m, n, sp.symbols(f"a_1:{m * n + 1}")), sp.Matrix(sp.symbols(f"e_1:{m + 1}"))
     a, b, w, theta = (sp.Matrix(sp.symbols(f"{name}_1:{n + 1}")) for name in ("alpha", "beta", "w", "theta"))
-    at_a, at_b, at_m, at_w = sp.symbols(r"\Phi(a) \Phi(b) \Phi(m) \Phi(w)")
+    at_a, at_b, at_m, at_w = sp.symbols(r"\Phi(a) \Phi(b) \Phi(\tfrac{a+b}{2}) \Phi(w)")
 
     def bregman(value: sp.Expr, end: sp.Matrix) -> sp.Expr:
         return value - at_w - theta.dot(end - w)

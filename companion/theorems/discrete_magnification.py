@@ -102,24 +102,24 @@ TURN = 0.1  # the largest relative change of an entry of v, or of g, in the firs
 
 def derive(depth: Depth = L) -> Derivation:
     """One step of v, divided by the product, and the expansion of the tilt."""
-    h, lam, rho, v, P, norm = sp.symbols(r"h \lambda \rho v_i \Pi {\lVert{v}\rVert}", positive=True)
-    pulled, eps = sp.Symbol(r"{\langle p, v^L\rangle}", real=True), sp.Symbol("epsilon", real=True)
-    g = rho * norm
-    gradient = depth * rho**depth * (p * v ** (depth - 1) - pulled * v / norm**2)
+    h, lam, omega, v, P, norm = sp.symbols(r"h \lambda \omega v_i \Pi {\lVert{v}\rVert}", positive=True)
+    pulled, eps = sp.Symbol(r"{\langle p, v^L\rangle}", real=True), sp.Symbol(r"\varepsilon", real=True)
+    g = omega * norm
+    gradient = depth * omega**depth * (p * v ** (depth - 1) - pulled * v / norm**2)
     moved = (1 - h * lam) * v + h * gradient
     # pull with v = norm u, so that <p, u^L> = <p, v^L> / norm^L
     b = sp.powsimp(g * (h * depth * g ** (depth - 1) * pulled / norm**depth) / norm**2, force=True)
-    kept = sp.Symbol("q", positive=True)  # 1 - h lambda - b
+    kept = sp.Symbol("a", positive=True)  # 1 - h lambda - b
     V = v / P
-    length = h * rho**depth * P ** (depth - 2) / kept
+    length = h * omega**depth * P ** (depth - 2) / kept
     step = V + length * depth * p * V ** (depth - 1)
     f = eps + mirror(sp.S.One, depth) - mirror(1 + eps, depth)
     steps = (
-        Step("A step of $v$", "(v_{j+1})_i", moved, r"With $\rho = g/\lVert v\rVert$."),
+        Step("A step of $v$", "(v_{j+1})_i", moved, r"With $\omega = g/\lVert v\rVert$."),
         Step("Its part along $v$", "b", sp.simplify(b), r"$g\,(g_{j+1} - g_j)/\lVert v\rVert^2$."),
-        Step("Divided by the product", "(V_{j+1})_i", step, r"$V = v/\Pi$, and $q = 1 - h\lambda - b$."),
+        Step("Divided by the product", "(V_{j+1})_i", step, r"$V = v/\Pi$, and $a = 1 - h\lambda - b$."),
         Step("The tilt", r"f_L(\varepsilon)", f, r"What $m_L$ falls below its tangent."),
-        Step("To second order", r"f_L''(0)/2", sp.simplify(sp.diff(f, eps, 2).subs(eps, 0) / 2), "It is not negative."),
+        Step("To second order", "f_L''(0)", sp.simplify(sp.diff(f, eps, 2).subs(eps, 0)), "It is not negative."),
     )
     split = sp.powsimp(sp.expand(moved - (1 - h * lam - b) * v - step * P * kept + kept * v), force=True)
     return Derivation(

@@ -83,27 +83,28 @@ def derive(depth: Depth = 2) -> Derivation:
     short = KL / sp.log(Q / S_0)
     log_n = sp.log(N) / sp.log(Q / S_0)
     other = log_n / (1 + log_n)
-    x = sp.Symbol("x", positive=True)  # (S - Q)/Q > -1 is x - 1
-    convexity = sp.simplify(sp.expand_log((f - f.subs(S, Q) - (S - Q) * slope).subs(S, Q * x) / Q, force=True))
+    s = sp.Symbol("s", positive=True)  # (S - Q)/Q > -1 is s - 1
+    convexity = sp.simplify(sp.expand_log((f - f.subs(S, Q) - (S - Q) * slope).subs(S, Q * s) / Q, force=True))
     steps = (
-        Step("Mass bound", "f(S)", sp.Le(f, f.subs(S, Q) + Q * KL), r"$z = z^*$."),
+        Step("Definition", "f(S)", f, "The divergence between uniform weights, but for a constant."),
+        Step("Mass bound", "f(S)", f.subs(S, Q) + Q * KL, "With $z^\\circ = z^*$.", r"\le"),
         Step("Lambert", r"f(S_0 e^{1+t})", sp.simplify(f.subs(S, S_0 * sp.exp(1 + t))), "$t e^t$ is what $W$ inverts."),
         Step("Slope", "f'(Q)", slope, "$f$ is convex: it is above its tangent."),
         Step(
             "Tangent",
             r"(f(S) - f(Q) - (S - Q) f'(Q))/Q",
             convexity,
-            r"With $x = S/Q$: $\ge 0$, as its slope is $\log x$.",
+            r"With $s = S/Q$: $\ge 0$, as its slope is $\log s$.",
         ),
-        Step("Short form", "(S - Q)/Q", sp.Le((S - Q) / Q, short), r"Divide by $Q \log(Q/S_0)$."),
-        Step("Over S", "(S - Q)/S", sp.Le((S - Q) / S, sp.log(N) / sp.log(Q / alpha**2)), "$S_0 = N\\alpha^2$."),
+        Step("Short form", r"\frac{S - Q}{Q}", short, r"Divide by $Q \log(Q/S_0)$.", r"\le"),
+        Step("Over S", r"\frac{S - Q}{S}", sp.log(N) / sp.log(Q / alpha**2), r"$S_0 = N\alpha^2$.", r"\le"),
     )
     residuals = symbolic.reduced(
         f.subs(S, S_0 * sp.exp(1 + t)) - S_0 * sp.E * t * sp.exp(t),
         slope - sp.log(Q / S_0),
-        convexity - (x * sp.log(x) - x + 1),
-        sp.diff(x * sp.log(x) - x + 1, x) - sp.log(x),
-        (x * sp.log(x) - x + 1).subs(x, 1),
+        convexity - (s * sp.log(s) - s + 1),
+        sp.diff(s * sp.log(s) - s + 1, s) - sp.log(s),
+        (s * sp.log(s) - s + 1).subs(s, 1),
         sp.expand_log(other.subs(S_0, N * alpha**2) - sp.log(N) / sp.log(Q / alpha**2), force=True),
     )
     return Derivation(steps, residuals)

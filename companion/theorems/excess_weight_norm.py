@@ -85,18 +85,18 @@ def derive(depth: Depth = 2) -> Derivation:
     budget = (Q - S_0) ** 2 + 2 * Q * KL / c
     root = S_0 + sp.sqrt(budget)
     gain = (S - S_0) ** 2 - (Q - S_0) ** 2
-    tangent = 2 * (S - Q) * (Q - S_0)
+    tangent = 2 * ((S - Q) * (Q - S_0))
     short = KL / (c * (Q - S_0))
     p = sp.symbols("p_1:4", positive=True)
     divergence = sp.Add(*(p_i * sp.log(3 * p_i) for p_i in p))
     entropy = -sp.Add(*(p_i * sp.log(p_i) for p_i in p))
     last = {p[2]: 1 - p[0] - p[1]}
     steps = (
-        Step("Mass bound", "(S - S_0)^2", sp.Le((S - S_0) ** 2, budget), r"$z = z^*$, times $\tfrac 2c$."),
-        Step("Its root", "S", sp.Le(S, root), "The larger root of the quadratic equation."),
+        Step("Mass bound", "(S - S_0)^2", budget, r"With $z^\circ = z^*$, times $\tfrac 2c$.", r"\le"),
+        Step("Its root", "S", root, "The larger root of the quadratic equation.", r"\le"),
         Step("A square less", "(S - S_0)^2 - (Q - S_0)^2", tangent + (S - Q) ** 2, "The last term is not negative."),
-        Step("Short form", "(S - Q)/Q", sp.Le((S - Q) / Q, short), "Without the square, divided by $2Q(Q - S_0)$."),
-        Step("Entropy", r"\mathrm{KL}(p^* \| \tfrac1N)", sp.log(N) - H, "As the proportions add up to 1."),
+        Step("Short form", r"\frac{S - Q}{Q}", short, "Without the square, divided by $2Q(Q - S_0)$.", r"\le"),
+        Step("Entropy", r"\mathrm{KL}(\pi^* \| \tfrac1N)", sp.log(N) - H, "As the proportions add up to 1."),
     )
     residuals = symbolic.reduced(
         (root - S_0) ** 2 - budget,
