@@ -50,11 +50,11 @@ B' &= \kappa L^2 \sum_i b_i\, p_i\, z_i^{2L-2}, & n' &= 2 \kappa L\, \langle p, 
 \end{aligned}
 $$
 
-*Two bounds, while $r \le r_0$.* First, $p = b - A^\top A w$ with $w = q\, z^L$ and $q > 0$, so $\langle p, z^L\rangle
-= B - q \lVert A z^L\rVert^2 \le B$: the nonlinear part of the force always pulls inwards. Secondly, $|p_i| \le
-\beta_0$. For $\lVert A w\rVert \le \sum_j a\, w_j \le a\, r_0^L$, because $\sum_j u_j^L \le \sum_j u_j^2 = 1$, and
-the $i$-th entry of $A^\top A w$ is at most $a$ times that. Hence $|b_i p_i| \le K$, and as $\sum_i z_i^{2L-2} \le
-n^{L-1}$, we have $|B'| \le \kappa L^2 K\, n^{L-1}$.
+*Two bounds, while $r \le r_0$.* First, $p = b - A^\top A w$, and $w$ is a positive multiple of $z^L$, so $\langle p,
+z^L\rangle = B - \langle A w, A z^L\rangle \le B$: the nonlinear part of the force always pulls inwards. Secondly,
+$|p_i| \le \beta_0$. For $\lVert A w\rVert \le \sum_j a\, w_j \le a\, r_0^L$, because $\sum_j u_j^L \le \sum_j u_j^2 =
+1$, and the $i$-th entry of $A^\top A w$ is at most $a$ times that. Hence $|b_i p_i| \le K$, and as $\sum_i z_i^{2L-2}
+\le n^{L-1}$, we have $|B'| \le \kappa L^2 K\, n^{L-1}$.
 
 *A quantity that does not grow.* Let $E = K n^L - B^2$. While $B < 0$ and $r \le r_0$,
 

@@ -20,7 +20,7 @@ g_j\, (g_{j+1} - g_j)/\lVert v_j\rVert^2$, let all $1 - h\lambda - b_j > 0$, and
 
 1. **gradient steps**: $g$ and $v$ move as above and by nothing else,
 
-then $V_j = v_j / \prod_{i<j} (1 - h\lambda - b_i)$ moves by plain gradient steps of lengths $\hat h_j > 0$,
+then $V_j = v_j / \prod_{s<j} (1 - h\lambda - b_s)$ moves by plain gradient steps of lengths $\hat h_j > 0$,
 
 $$
 \begin{aligned}
@@ -33,16 +33,16 @@ If moreover
 2. **in the kernel**: $A k = 0$,
 
 then $\langle k, m_L(V_j) + T_j\rangle$ is constant, where the *tilt* $T_j \ge 0$ adds up what $m_L$ falls below its
-tangents: with $\varepsilon_i = \hat h_i L\, p_i \odot V_i^{L-2}$,
+tangents: with $\varepsilon_s = \hat h_s L\, p_s \odot V_s^{L-2}$,
 
 $$
 \begin{aligned}
-T_j &= \sum_{i<j} V_i^{2-L} \odot f_L(\varepsilon_i), &
+T_j &= \sum_{s<j} V_s^{2-L} \odot f_L(\varepsilon_s), &
 f_L(\varepsilon) &= \varepsilon + m_L(1) - m_L(1 + \varepsilon) = \tfrac{L-1}2 \varepsilon^2 + O(\varepsilon^3),
 \end{aligned}
 $$
 
-with $\varepsilon_i = V_{i+1}/V_i - 1$ in every entry. There is no tilt at $L = 1$. If also
+with $\varepsilon_s = V_{s+1}/V_s - 1$ in every entry. There is no tilt at $L = 1$. If also
 
 3. **its own data**: $y$ is replaced by $A w_j$, and $g_j > 0$,
 
@@ -51,11 +51,11 @@ V_j\rVert)^{2-L}\, T_j$, $\alpha = g_j \lVert v_0\rVert/\lVert V_j\rVert$.
 
 Proof
 -----
-With $\rho = g/\lVert v\rVert$ the gradient step on $v$ is $-h \nabla_v\ell = h L \rho^L (p \odot v^{L-1} - \langle p,
-v^L\rangle v/\lVert v\rVert^2)$ by {prf:ref}`thm-salimans_kingma`, and $h L \rho^L \langle p, v^L\rangle/\lVert
-v\rVert^2 = g\, (h L g^{L-1} \langle p, u^L\rangle)/\lVert v\rVert^2 = b$. So $v_{j+1} = (1 - h\lambda - b_j)\, v_j +
-h L \rho_j^L\, p_j \odot v_j^{L-1}$. Divide by the product $\Pi_{j+1} = (1 - h\lambda - b_j)\, \Pi_j$: this is the
-step on $V$, with $\hat h_j = h \rho_j^L\, \Pi_j^{L-2}/(1 - h\lambda - b_j)$.
+With $\omega = g/\lVert v\rVert$ the gradient step on $v$ is $-h \nabla_v\ell = h L \omega^L (p \odot v^{L-1} - \langle
+p, v^L\rangle v/\lVert v\rVert^2)$ by {prf:ref}`thm-salimans_kingma`, and $h L \omega^L \langle p, v^L\rangle/\lVert
+v\rVert^2 = g\, (h L g^{L-1} \langle p, u^L\rangle)/\lVert v\rVert^2 = b$. So $v_{j+1} = (1 - h\lambda - b_j)\, v_j + h
+L \omega_j^L\, p_j \odot v_j^{L-1}$. Divide by the product $\Pi_{j+1} = (1 - h\lambda - b_j)\, \Pi_j$: this is the step
+on $V$, with $\hat h_j = h \omega_j^L\, \Pi_j^{L-2}/(1 - h\lambda - b_j)$.
 
 $m_L(V + V \odot \varepsilon) - m_L(V) = V^{2-L} (m_L(1 + \varepsilon) - m_L(1))$ in every entry (at $L = 2$, $\log(1 +
 \varepsilon)$), and $V^{2-L} \odot \varepsilon_j = \hat h_j L\, p_j \in \operatorname{row}(A)$, for any rows. So

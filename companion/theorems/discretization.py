@@ -174,8 +174,8 @@ def derive(depth: Depth = L) -> Derivation:
         Step(
             "A polar step",
             r"\frac{\tilde u_i}{\lVert\tilde u\rVert}",
-            u + h * sp.Symbol(r"{u_i^{\prime}}") - h**2 / 2 * sp.Symbol(r"{\lVert u'\rVert^2}") * u,
-            r"To second order. The step is orthogonal to $u$, so $\lVert\tilde u\rVert^2 = 1 + h^2 \lVert u'\rVert^2$.",
+            u + h * sp.Symbol(r"{u_i^{\prime}}") - h**2 / 2 * sp.Symbol(r"{\lVert u'\rVert^2}") * u + sp.O(h**3),
+            r"The step is orthogonal to $u$, so $\lVert\tilde u\rVert^2 = 1 + h^2 \lVert u'\rVert^2$.",
         ),
         Step(
             "Its error in the direction",

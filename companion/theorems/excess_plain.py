@@ -5,8 +5,8 @@ be exponentially small where weight normalization needs a large ratio only.
 
 Statement
 ---------
-Let $L = 2$, let $Q = \lVert z^*\rVert_1$ be the optimal value of basis pursuit, $p^* = z^*/Q$,
-$\mathrm{KL} = \mathrm{KL}(p^* \,\|\, \tfrac1N)$ and $S = \lVert w_\infty\rVert_1$. If
+Let $L = 2$, let $Q = \lVert z^*\rVert_1$ be the optimal value of basis pursuit, $\pi^* = z^*/Q$,
+$\mathrm{KL} = \mathrm{KL}(\pi^* \,\|\, \tfrac1N)$ and $S = \lVert w_\infty\rVert_1$. If
 
 1. **limit**: $w_\infty$ is the interpolating limit of gradient flow from $w_0$;
 2. **uniform start**: $x(0) = \alpha\mathbf 1$, so that $S_0 = \lVert w_0\rVert_1 = N\alpha^2$;
@@ -21,7 +21,7 @@ S &\le S_0\, e^{1 + W(k/e)},
 \end{aligned}
 $$
 
-with Lambert's function, $W(x)\, e^{W(x)} = x$, $W \ge -1$. If moreover
+with Lambert's function, $W(b)\, e^{W(b)} = b$, $W \ge -1$. If moreover
 
 4. **small start**: $S_0 < Q$,
 
@@ -39,8 +39,8 @@ $\log(Q/S_0)$.
 
 Proof
 -----
-The first line is {prf:ref}`thm-mass_bound` with $z = z^*$. With $S = S_0 e^{1+t}$ its left side is $S_0\, e\, t e^t$,
-which increases in $t \ge -1$; and if $t < -1$, then $S < S_0$, which is below the bound as well.
+The first line is {prf:ref}`thm-mass_bound` with $z^\circ = z^*$. With $S = S_0 e^{1+t}$ its left side is $S_0\, e\, t
+e^t$, which increases in $t \ge -1$; and if $t < -1$, then $S < S_0$, which is below the bound as well.
 
 Let $f(S) = S \log(S/S_0) - S$. It is convex, and $f'(Q) = \log(Q/S_0)$: hence $(S - Q) \log(Q/S_0) \le f(S) - f(Q) \le
 Q\, \mathrm{KL}$. Divide by $Q \log(Q/S_0) > 0$, and use $\mathrm{KL} \le \log N$. The last bound is the one before in

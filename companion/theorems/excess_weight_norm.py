@@ -5,7 +5,7 @@ $1/\bigl(c\,(Q - S_0)\bigr)$: a large ratio suffices, and the start may be of th
 
 Statement
 ---------
-Let $L = 2$, let $Q = \lVert z^*\rVert_1$ be the optimal value of basis pursuit, $p^* = z^*/Q$ and $S = \lVert
+Let $L = 2$, let $Q = \lVert z^*\rVert_1$ be the optimal value of basis pursuit, $\pi^* = z^*/Q$ and $S = \lVert
 w_\infty\rVert_1$. If
 
 1. **limit**: $w_\infty$ is the interpolating limit of weight-normalized gradient flow from $w_0$;
@@ -16,7 +16,7 @@ then
 
 $$
 \begin{aligned}
-S \le S_0 + \sqrt{(Q - S_0)^2 + \tfrac 2c\, Q\, \mathrm{KL}(p^* \,\|\, \tfrac1N)} .
+S \le S_0 + \sqrt{(Q - S_0)^2 + \tfrac 2c\, Q\, \mathrm{KL}(\pi^* \,\|\, \tfrac1N)} .
 \end{aligned}
 $$
 
@@ -28,16 +28,16 @@ then
 
 $$
 \begin{aligned}
-\frac{S - Q}{Q} \le \frac{\mathrm{KL}(p^* \,\|\, \tfrac1N)}{c\,(Q - S_0)} \le \frac{\log N}{c\,(Q - S_0)} .
+\frac{S - Q}{Q} \le \frac{\mathrm{KL}(\pi^* \,\|\, \tfrac1N)}{c\,(Q - S_0)} \le \frac{\log N}{c\,(Q - S_0)} .
 \end{aligned}
 $$
 
-For an $s$-sparse minimiser with equal entries $\mathrm{KL}(p^* \,\|\, \tfrac1N) = \log(N/s)$.
+For an $s$-sparse minimiser with equal entries $\mathrm{KL}(\pi^* \,\|\, \tfrac1N) = \log(N/s)$.
 
 Proof
 -----
-By {prf:ref}`thm-mass_bound` with $z = z^*$, $(S - S_0)^2 \le (Q - S_0)^2 + \tfrac 2c\, Q\, \mathrm{KL}$ with
-$\mathrm{KL} = \mathrm{KL}(p^* \,\|\, \tfrac1N)$: the first bound. For the second,
+By {prf:ref}`thm-mass_bound` with $z^\circ = z^*$, $(S - S_0)^2 \le (Q - S_0)^2 + \tfrac 2c\, Q\, \mathrm{KL}$ with
+$\mathrm{KL} = \mathrm{KL}(\pi^* \,\|\, \tfrac1N)$: the first bound. For the second,
 
 $$
 \begin{aligned}
@@ -46,7 +46,7 @@ $$
 $$
 
 so $2\,(S - Q)(Q - S_0) \le \tfrac2c\, Q\, \mathrm{KL}$; divide by $2 Q (Q - S_0) > 0$. Finally
-$\mathrm{KL} = \log N - H(p^*) \le \log N$, as an entropy is not negative.
+$\mathrm{KL} = \log N - H(\pi^*) \le \log N$, as an entropy is not negative.
 
 Boundary
 --------

@@ -74,11 +74,11 @@ def _bare(latex: str) -> str:
 
 
 class _Printer(LatexPrinter):  # type: ignore[misc]  # sympy has no types
-    """Sums begin with a positive term, where there is one: S - Q, not -Q + S."""
+    """Sums begin with a positive term, where there is one, and end with what is left out: S - Q + O(h), not -Q + S."""
 
     def _as_ordered_terms(self, expr: sp.Expr, order: str | None = None) -> list[sp.Expr]:
         terms = super()._as_ordered_terms(expr, order=order)
-        return sorted(terms, key=lambda term: bool(term.as_coeff_Mul()[0] < 0))
+        return sorted(terms, key=lambda term: (bool(term.is_Order), bool(term.as_coeff_Mul()[0] < 0)))
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,7 @@ def test_a_sum_begins_with_a_positive_term() -> None:
     S, Q = sp.symbols("S Q", positive=True)
     assert symbolic.Step("Excess", "e", (S - Q) / Q, "").equation == r"e = \frac{S - Q}{Q}"
     assert symbolic.Step("Fall", "f", -S - Q, "").equation == "f = - Q - S"
+    assert symbolic.Step("Expand", "x", 1 - S + sp.O(S**2), "").equation == r"x = 1 - S + O\left(S^{2}\right)"
 
 
 def test_a_bound_is_printed_with_its_relation() -> None:
