@@ -50,11 +50,11 @@ B' &= \kappa L^2 \sum_i b_i\, p_i\, z_i^{2L-2}, & n' &= 2 \kappa L\, \langle p, 
 \end{aligned}
 $$
 
-*Two bounds, while $r \le r_0$.* First, $p = b - A^\top A w$ with $w = q\, z^L$ and $q > 0$, so $\langle p, z^L\rangle
-= B - q \lVert A z^L\rVert^2 \le B$: the nonlinear part of the force always pulls inwards. Secondly, $|p_i| \le
-\beta_0$. For $\lVert A w\rVert \le \sum_j a\, w_j \le a\, r_0^L$, because $\sum_j u_j^L \le \sum_j u_j^2 = 1$, and
-the $i$-th entry of $A^\top A w$ is at most $a$ times that. Hence $|b_i p_i| \le K$, and as $\sum_i z_i^{2L-2} \le
-n^{L-1}$, we have $|B'| \le \kappa L^2 K\, n^{L-1}$.
+*Two bounds, while $r \le r_0$.* First, $p = b - A^\top A w$, and $w$ is a positive multiple of $z^L$, so $\langle p,
+z^L\rangle = B - \langle A w, A z^L\rangle \le B$: the nonlinear part of the force always pulls inwards. Secondly,
+$|p_i| \le \beta_0$. For $\lVert A w\rVert \le \sum_j a\, w_j \le a\, r_0^L$, because $\sum_j u_j^L \le \sum_j u_j^2 =
+1$, and the $i$-th entry of $A^\top A w$ is at most $a$ times that. Hence $|b_i p_i| \le K$, and as $\sum_i z_i^{2L-2}
+\le n^{L-1}$, we have $|B'| \le \kappa L^2 K\, n^{L-1}$.
 
 *A quantity that does not grow.* Let $E = K n^L - B^2$. While $B < 0$ and $r \le r_0$,
 
@@ -118,23 +118,26 @@ SHALLOW = Ensemble(depths=(2, 3), scales=(0.3, 0.99))
 
 def derive(depth: Depth = L) -> Derivation:
     """The derivative of E term by term, and the scale of the radius in which the decay is linear."""
-    kappa, n, K, m, inward, spare, mu, eta = sp.symbols(r"\kappa n K m I J \mu \eta_r", positive=True)
+    kappa, n, K, size, inward, spare, mu, eta = sp.symbols(r"\kappa n K {|B|} I J \mu \eta_r", positive=True)
     z = sp.symbols("z_i", positive=True)
     power_rate = sp.diff(z**depth, z) * kappa * symbolic.plain_rates(depth)[symbolic.x].subs(symbolic.x, z)
-    norm_rate = 2 * kappa * depth * (-m - inward)
+    norm_rate = -2 * kappa * depth * (size + inward)
     data_rate = kappa * depth**2 * (K * n ** (depth - 1) - spare)
-    rate = depth * K * n ** (depth - 1) * norm_rate + 2 * m * data_rate
-    gap = 2 * kappa * depth**2 * (K * n ** (depth - 1) * inward + m * spare)
+    rate = depth * K * n ** (depth - 1) * norm_rate + 2 * size * data_rate
+    gap = 2 * kappa * depth**2 * (K * n ** (depth - 1) * inward + size * spare)
     clock_rate = sp.diff(symbolic.mirror(symbolic.r, depth), symbolic.r) * -eta * depth * mu * symbolic.r ** (depth - 1)
     steps = (
         Step("One entry", "(z_i^L)'", symbolic.tidy(power_rate), "Multiply by $b_i$ and sum: this is $B'$."),
         Step(
-            "The squared norm", "n'", norm_rate, r"$B = -m < 0$, and $I = q \lVert A z^L\rVert^2 \ge 0$ pulls inwards."
+            "The squared norm",
+            "n'",
+            norm_rate,
+            r"$B < 0$, and $I = \langle A w, A z^L\rangle \ge 0$ pulls inwards, as $w$ is a multiple of $z^L$.",
         ),
         Step(
             "The data term", "B'", data_rate, r"$J = K n^{L-1} - \sum_i b_i p_i z_i^{2L-2} \ge 0$, by the second bound."
         ),
-        Step("It does not grow", r"E' = \left(K n^L - B^2\right)'", -gap, "Minus a sum of nonnegative terms is left."),
+        Step("It does not grow", "E'", -gap, "Of $E = K n^L - B^2$: minus a sum of nonnegative terms is left."),
         Step(
             "Rate",
             "m_L(r)'",

@@ -44,7 +44,7 @@ data $y$, the same rates and the same radius $r = \lVert x\rVert = \lVert X\rVer
 weights $w$, its nuclear norm is $\lVert w\rVert_1$, and every theorem of this book holds for them.
 
 The same holds for a network $W = X_1 X_2 \cdots X_L$ of $L$ factors that are free to move on their own, by
-$X_k' = -\nabla_{X_k}\ell$ or by weight normalization of each, if all start at one $X(0)$ as above: they stay equal, and
+$X_h' = -\nabla_{X_h}\ell$ or by weight normalization of each, if all start at one $X(0)$ as above: they stay equal, and
 the common factor at time $t$ is $X(t/L)$.
 
 Proof
@@ -77,9 +77,9 @@ $$
 which are the diagonal model's equations. So $V \operatorname{diag}(x) V^\top$ solves the equations of the matrix, from
 $X(0)$ by hypothesis 2. They are polynomial and have only one solution from a given start: this is it.
 
-*Networks.* The gradient in $X_k$ is
-$-\nabla_{X_k}\ell = (X_1 \cdots X_{k-1})^\top P\, (X_{k+1} \cdots X_L)^\top$. At equal factors that commute with $P$
-it is $P X^{L-1}$ for every $k$: a share $1/L$ of the above. From here on the argument is that of
+*Networks.* The gradient in $X_h$ is
+$-\nabla_{X_h}\ell = (X_1 \cdots X_{h-1})^\top P\, (X_{h+1} \cdots X_L)^\top$. At equal factors that commute with $P$
+it is $P X^{L-1}$ for every $h$: a share $1/L$ of the above. From here on the argument is that of
 {prf:ref}`thm-factors`.
 
 *Norms.* $x > 0$ for $L \ge 2$ at all times, so $W$ is positive definite, its nuclear norm is its trace $\sum_i x_i^L$.

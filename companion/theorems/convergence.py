@@ -51,12 +51,12 @@ $$
 where by {prf:ref}`thm-mirror_map` $\Phi^*$ is a continuous function of $r$, and $\langle\theta, a\rangle = \sum_{a_i
 \ne 0} a_i\, m_L(u_i e^{\sigma(r)})$ knows only the entries in which $u$ stays away from $0$. So $D_\Phi(a, w(t)) \to
 D_\Phi(a, a) = 0$ along a sequence of times, and thus for all times. If $b$ is another limit point, then also
-$D_\Phi(b, w(t)) \to 0$, and for $m = \frac12 (a + b)$
+$D_\Phi(b, w(t)) \to 0$, and for $\bar a = \frac12 (a + b)$
 
 $$
 \begin{aligned}
-0 \le D_\Phi(m, w(t)) &= \tfrac12 D_\Phi(a, w(t)) + \tfrac12 D_\Phi(b, w(t))
-  - \bigl( \tfrac12 \Phi(a) + \tfrac12 \Phi(b) - \Phi(m) \bigr).
+0 \le D_\Phi(\bar a, w(t)) &= \tfrac12 D_\Phi(a, w(t)) + \tfrac12 D_\Phi(b, w(t))
+  - \bigl( \tfrac12 \Phi(a) + \tfrac12 \Phi(b) - \Phi(\bar a) \bigr).
 \end{aligned}
 $$
 
@@ -64,13 +64,14 @@ In the limit the bracket is $\le 0$. But $\Phi$ is strictly convex along the seg
 set of entries is not $0$, and $\Phi$ of weights with zeros is the same potential with fewer entries. So $a = b$, and
 $w(t) \to w_\infty = a$.
 
-*Where to.* For any interpolant $v$ (with $v \ge 0$ if $L \ge 2$), by {prf:ref}`thm-dissipation` the difference
-$D_\Phi(v, w(t)) - D_\Phi(w_\infty, w(t))$ does not depend on time, so
+*Where to.* Let now $z^\circ$ be any interpolant ($\ge 0$ if $L \ge 2$). By {prf:ref}`thm-dissipation` the difference
+$D_\Phi(z^\circ, w(t)) - D_\Phi(w_\infty, w(t))$ does not depend on time, so
 
 $$
 \begin{aligned}
-D_\Phi(v, w_0) - D_\Phi(w_\infty, w_0) &= \lim_{t\to\infty} \bigl( D_\Phi(v, w(t)) - D_\Phi(w_\infty, w(t)) \bigr)
-  = \lim_{t\to\infty} D_\Phi(v, w(t)) \ge 0 .
+D_\Phi(z^\circ, w_0) - D_\Phi(w_\infty, w_0)
+  &= \lim_{t\to\infty} \bigl( D_\Phi(z^\circ, w(t)) - D_\Phi(w_\infty, w(t)) \bigr)
+  = \lim_{t\to\infty} D_\Phi(z^\circ, w(t)) \ge 0 .
 \end{aligned}
 $$
 
@@ -133,7 +134,7 @@ def derive(depth: Depth = L) -> Derivation:
     n, m = 3, 2
     A, e = sp.Matrix(m, n, sp.symbols(f"a_1:{m * n + 1}")), sp.Matrix(sp.symbols(f"e_1:{m + 1}"))
     a, b, w, theta = (sp.Matrix(sp.symbols(f"{name}_1:{n + 1}")) for name in ("alpha", "beta", "w", "theta"))
-    at_a, at_b, at_m, at_w = sp.symbols(r"\Phi(a) \Phi(b) \Phi(m) \Phi(w)")
+    at_a, at_b, at_m, at_w = sp.symbols(r"\Phi(a) \Phi(b) \Phi(\bar{a}) \Phi(w)")
 
     def bregman(value: sp.Expr, end: sp.Matrix) -> sp.Expr:
         return value - at_w - theta.dot(end - w)
@@ -166,9 +167,9 @@ def derive(depth: Depth = L) -> Derivation:
         ),
         Step(
             "The midpoint",
-            r"D_\Phi(\tfrac{a + b}{2}, w)",
+            r"D_\Phi(\bar{a}, w)",
             (to_a + to_b) / 2 - gap,
-            "Not negative; so two limit points would contradict strict convexity.",
+            r"For $\bar a = \tfrac12 (a + b)$. Not negative; so two limit points would contradict strict convexity.",
         ),
     )
     return Derivation(steps, residuals)

@@ -103,9 +103,14 @@ def derive(depth: Depth = L) -> Derivation:
     path = book | {sigma: norm**-2 * r * book[r]}
     x = sp.exp(log_alpha) * u * sp.exp(sigma)
     steps = (
-        Step("The free vector", "v_i'", moved, r"The push along the sphere, less $\lambda v_i$."),
+        Step(
+            "The free vector",
+            "v_i'",
+            norm * book[u] - decay * norm * u,
+            r"The push along the sphere, less $\lambda v_i$.",
+        ),
         Step("Its norm", r"\frac{d}{dt}\lVert v\rVert^2", growth, r"The push is orthogonal to $v$."),
-        Step("The direction", "u_i'", tidy(turning), "The decay is along $v$ and drops out."),
+        Step("The direction", "u_i'", book[u], "The decay is along $v$ and drops out."),
         Step("Along the path", r"\sigma'", tidy(path[sigma]), r"$c\, r\, r'$ with $c = \lVert v\rVert^{-2}$."),
         Step(
             "Gradient flow's start",

@@ -20,7 +20,7 @@ g_j\, (g_{j+1} - g_j)/\lVert v_j\rVert^2$, let all $1 - h\lambda - b_j > 0$, and
 
 1. **gradient steps**: $g$ and $v$ move as above and by nothing else,
 
-then $V_j = v_j / \prod_{i<j} (1 - h\lambda - b_i)$ moves by plain gradient steps of lengths $\hat h_j > 0$,
+then $V_j = v_j / \prod_{s<j} (1 - h\lambda - b_s)$ moves by plain gradient steps of lengths $\hat h_j > 0$,
 
 $$
 \begin{aligned}
@@ -33,16 +33,16 @@ If moreover
 2. **in the kernel**: $A k = 0$,
 
 then $\langle k, m_L(V_j) + T_j\rangle$ is constant, where the *tilt* $T_j \ge 0$ adds up what $m_L$ falls below its
-tangents: with $\varepsilon_i = \hat h_i L\, p_i \odot V_i^{L-2}$,
+tangents: with $\varepsilon_s = \hat h_s L\, p_s \odot V_s^{L-2}$,
 
 $$
 \begin{aligned}
-T_j &= \sum_{i<j} V_i^{2-L} \odot f_L(\varepsilon_i), &
+T_j &= \sum_{s<j} V_s^{2-L} \odot f_L(\varepsilon_s), &
 f_L(\varepsilon) &= \varepsilon + m_L(1) - m_L(1 + \varepsilon) = \tfrac{L-1}2 \varepsilon^2 + O(\varepsilon^3),
 \end{aligned}
 $$
 
-with $\varepsilon_i = V_{i+1}/V_i - 1$ in every entry. There is no tilt at $L = 1$. If also
+with $\varepsilon_s = V_{s+1}/V_s - 1$ in every entry. There is no tilt at $L = 1$. If also
 
 3. **its own data**: $y$ is replaced by $A w_j$, and $g_j > 0$,
 
@@ -51,11 +51,11 @@ V_j\rVert)^{2-L}\, T_j$, $\alpha = g_j \lVert v_0\rVert/\lVert V_j\rVert$.
 
 Proof
 -----
-With $\rho = g/\lVert v\rVert$ the gradient step on $v$ is $-h \nabla_v\ell = h L \rho^L (p \odot v^{L-1} - \langle p,
-v^L\rangle v/\lVert v\rVert^2)$ by {prf:ref}`thm-salimans_kingma`, and $h L \rho^L \langle p, v^L\rangle/\lVert
-v\rVert^2 = g\, (h L g^{L-1} \langle p, u^L\rangle)/\lVert v\rVert^2 = b$. So $v_{j+1} = (1 - h\lambda - b_j)\, v_j +
-h L \rho_j^L\, p_j \odot v_j^{L-1}$. Divide by the product $\Pi_{j+1} = (1 - h\lambda - b_j)\, \Pi_j$: this is the
-step on $V$, with $\hat h_j = h \rho_j^L\, \Pi_j^{L-2}/(1 - h\lambda - b_j)$.
+With $\omega = g/\lVert v\rVert$ the gradient step on $v$ is $-h \nabla_v\ell = h L \omega^L (p \odot v^{L-1} - \langle
+p, v^L\rangle v/\lVert v\rVert^2)$ by {prf:ref}`thm-salimans_kingma`, and $h L \omega^L \langle p, v^L\rangle/\lVert
+v\rVert^2 = g\, (h L g^{L-1} \langle p, u^L\rangle)/\lVert v\rVert^2 = b$. So $v_{j+1} = (1 - h\lambda - b_j)\, v_j + h
+L \omega_j^L\, p_j \odot v_j^{L-1}$. Divide by the product $\Pi_{j+1} = (1 - h\lambda - b_j)\, \Pi_j$: this is the step
+on $V$, with $\hat h_j = h \omega_j^L\, \Pi_j^{L-2}/(1 - h\lambda - b_j)$.
 
 $m_L(V + V \odot \varepsilon) - m_L(V) = V^{2-L} (m_L(1 + \varepsilon) - m_L(1))$ in every entry (at $L = 2$, $\log(1 +
 \varepsilon)$), and $V^{2-L} \odot \varepsilon_j = \hat h_j L\, p_j \in \operatorname{row}(A)$, for any rows. So
@@ -102,24 +102,24 @@ TURN = 0.1  # the largest relative change of an entry of v, or of g, in the firs
 
 def derive(depth: Depth = L) -> Derivation:
     """One step of v, divided by the product, and the expansion of the tilt."""
-    h, lam, rho, v, P, norm = sp.symbols(r"h \lambda \rho v_i \Pi {\lVert{v}\rVert}", positive=True)
-    pulled, eps = sp.Symbol(r"{\langle p, v^L\rangle}", real=True), sp.Symbol("epsilon", real=True)
-    g = rho * norm
-    gradient = depth * rho**depth * (p * v ** (depth - 1) - pulled * v / norm**2)
+    h, lam, omega, v, P, norm = sp.symbols(r"h \lambda \omega v_i \Pi {\lVert{v}\rVert}", positive=True)
+    pulled, eps = sp.Symbol(r"{\langle p, v^L\rangle}", real=True), sp.Symbol(r"\varepsilon", real=True)
+    g = omega * norm
+    gradient = depth * omega**depth * (p * v ** (depth - 1) - pulled * v / norm**2)
     moved = (1 - h * lam) * v + h * gradient
     # pull with v = norm u, so that <p, u^L> = <p, v^L> / norm^L
     b = sp.powsimp(g * (h * depth * g ** (depth - 1) * pulled / norm**depth) / norm**2, force=True)
-    kept = sp.Symbol("q", positive=True)  # 1 - h lambda - b
+    kept = sp.Symbol("a", positive=True)  # 1 - h lambda - b
     V = v / P
-    length = h * rho**depth * P ** (depth - 2) / kept
+    length = h * omega**depth * P ** (depth - 2) / kept
     step = V + length * depth * p * V ** (depth - 1)
     f = eps + mirror(sp.S.One, depth) - mirror(1 + eps, depth)
     steps = (
-        Step("A step of $v$", "(v_{j+1})_i", moved, r"With $\rho = g/\lVert v\rVert$."),
+        Step("A step of $v$", "(v_{j+1})_i", moved, r"With $\omega = g/\lVert v\rVert$."),
         Step("Its part along $v$", "b", sp.simplify(b), r"$g\,(g_{j+1} - g_j)/\lVert v\rVert^2$."),
-        Step("Divided by the product", "(V_{j+1})_i", step, r"$V = v/\Pi$, and $q = 1 - h\lambda - b$."),
+        Step("Divided by the product", "(V_{j+1})_i", step, r"$V = v/\Pi$, and $a = 1 - h\lambda - b$."),
         Step("The tilt", r"f_L(\varepsilon)", f, r"What $m_L$ falls below its tangent."),
-        Step("To second order", r"f_L''(0)/2", sp.simplify(sp.diff(f, eps, 2).subs(eps, 0) / 2), "It is not negative."),
+        Step("To second order", "f_L''(0)", sp.simplify(sp.diff(f, eps, 2).subs(eps, 0)), "It is not negative."),
     )
     split = sp.powsimp(sp.expand(moved - (1 - h * lam - b) * v - step * P * kept + kept * v), force=True)
     return Derivation(

@@ -34,8 +34,8 @@ $$
 \max_{j h \le T} \lVert X_j - X(j h) \rVert \le C\, h .
 $$
 
-With all rows, $X_j = X(jh) + h\, e(jh) + O(h^2)$, where $e$ solves a linear equation that starts at $e(0) = 0$: the
-order is exactly one, unless $e$ vanishes. In $(g, v)$, every step has
+With all rows, $X_j = X(jh) + h\, E(jh) + O(h^2)$, where $E$ solves a linear equation that starts at $E(0) = 0$: the
+order is exactly one, unless $E$ vanishes. In $(g, v)$, every step has
 
 $$
 \lVert v_{j+1} \rVert^2 = \lVert v_j \rVert^2 + h^2\, \lVert \nabla_v \ell \rVert^2 ,
@@ -46,49 +46,51 @@ exactly, and with all rows, along the flow $(g(t), v(t))$ and at $t = jh$,
 $$
 \begin{aligned}
 \lVert v_j \rVert^2 &= \lVert v_0 \rVert^2 + h \int_0^t \lVert \nabla_v \ell \rVert^2\, dt + O(h^2)
-\le \lVert v_0 \rVert^2 + h\, \ell(0) + O(h^2) .
+\le \lVert v_0 \rVert^2 + h\, \bigl( \ell(w_0) - \ell(w(t)) \bigr) + O(h^2) .
 \end{aligned}
 $$
 
-So the ratio $1/\lVert v_j\rVert^2$ can only fall, by $h \lVert v_0 \rVert^{-4} \int_0^t \lVert \nabla_v \ell
-\rVert^2\, dt$ up to $O(h^2)$.
+To first order, then, $\lVert v\rVert^2$ grows by at most $h\, \ell(w_0)$, whatever the time. The ratio $1/\lVert
+v_j\rVert^2$ can only fall, by $h \lVert v_0 \rVert^{-4} \int_0^t \lVert \nabla_v \ell \rVert^2\, dt$ up to $O(h^2)$.
 
 Proof
 -----
 *The flows stay in a compact set.* Up to $T$ they are bounded: the loss falls, and by {prf:ref}`thm-sphere` $\int_0^T
-\lVert X'\rVert^2 dt \le C_1 \ell(0)$, so that by the inequality of Cauchy and Schwarz $\lVert X(t) - X(0)\rVert^2 \le
-C_1 \ell(0)\, T$. (For gradient flow $\ell' = -\lVert x'\rVert^2$. For $(g, v)$, {prf:ref}`thm-salimans_kingma` says
+\lVert X'\rVert^2 dt \le C_1 \ell(w_0)$, so that by the inequality of Cauchy and Schwarz $\lVert X(t) - X(0)\rVert^2 \le
+C_1 \ell(w_0)\, T$. (For gradient flow $\ell' = -\lVert x'\rVert^2$. For $(g, v)$, {prf:ref}`thm-salimans_kingma` says
 that $\lVert v\rVert$ is constant and that $(g, v/\lVert v\rVert)$ is the flow on the sphere.) The force is then bounded
 too. If $L \ge 2$, so are the logarithmic derivatives $(\log x_i)' = L\, p_i\, x_i^{L-2}$, $(\log r)'$ and $(\log
 u_i)'$: positive entries stay above a positive bound. So there is a compact neighbourhood $\mathcal K$ of $\{X(t) : 0
 \le t \le T\}$ on which the flow's field $f$ is smooth.
 
-*One step.* It is a smooth map $S_h$ on $\mathcal K$ with
+*One step.* It is a smooth map $F_h$ on $\mathcal K$ with
 
 $$
-S_h(X) = X + h f(X) + h^2 s(X) + O(h^3),
+F_h(X) = X + h f(X) + h^2 s(X) + O(h^3),
 $$
 
 uniformly in $X$. Gradient steps are of this form with $s = 0$. In $(g, v)$ the field is $f = (-\partial\ell/\partial g,
 -\nabla_v\ell)$. In polar descent, $\tilde u - u = h\,a$ is orthogonal to $u$, so that $\lVert\tilde u\rVert^2 = 1 +
 h^2 \lVert a\rVert^2$ on the sphere, where all $u$ are; and $(u + h\,a)/\sqrt{1 + h^2\lVert a\rVert^2} = u + h\, a -
-\tfrac12 h^2 \lVert a\rVert^2 u + O(h^3)$, which we take for $S_h$ off the sphere too. So $s = (0, -\tfrac12 \lVert
+\tfrac12 h^2 \lVert a\rVert^2 u + O(h^3)$, which we take for $F_h$ off the sphere too. So $s = (0, -\tfrac12 \lVert
 a\rVert^2 u)$, and $f = (r', a)$ has the ratio $c$.
 
-The flow itself has $X(t+h) = X + h f(X) + \tfrac12 h^2 f'(X) f(X) + O(h^3)$, hence
+The flow itself has $X(t+h) = X + h f(X) + \tfrac12 h^2\, \partial f(X)\, f(X) + O(h^3)$, with the Jacobian matrix
+$\partial f$, hence
 
 $$
-S_h(X(t)) - X(t + h) = h^2\, \delta(X(t)) + O(h^3), \qquad \delta = s - \tfrac12 f' f .
+F_h(X(t)) - X(t + h) = h^2\, \delta(X(t)) + O(h^3), \qquad \delta = s - \tfrac12\, \partial f\, f .
 $$
 
-*Many steps.* As $(S_h(X) - X)/h$ is smooth, it has a Lipschitz constant $\Lambda$ on $\mathcal K$, common to all small
+*Many steps.* As $(F_h(X) - X)/h$ is smooth, it has a Lipschitz constant $\Lambda$ on $\mathcal K$, common to all small
 $h$. While $X_j$ is in $\mathcal K$, then, $d_j = \lVert X_j - X(jh)\rVert$ has $d_{j+1} \le (1 + \Lambda h)\, d_j +
 C_2 h^2$, and by induction $d_j \le C_2 h\, (e^{\Lambda T} - 1)/\Lambda$. For small $h$ this is less than the distance
 of the flow from the boundary of $\mathcal K$, so $X_j$ stays in $\mathcal K$, and the bound holds up to $T$.
 
-*The leading term.* Let $e' = f'(X)\, e + \delta(X)$, $e(0) = 0$, along the flow, and $Y(t) = X(t) + h\, e(t)$. Then
-$S_h(Y(t)) = X + h\,(e + f) + h^2 (f' e + s) + O(h^3)$, and $Y(t+h) = X + h\, (f + e) + h^2 (\tfrac12 f' f + f' e +
-\delta) + O(h^3)$. They agree up to $O(h^3)$, and the same induction gives $\lVert X_j - Y(jh)\rVert = O(h^2)$.
+*The leading term.* Let $E' = \partial f(X)\, E + \delta(X)$, $E(0) = 0$, along the flow, and $Y(t) = X(t) + h\, E(t)$.
+Then $F_h(Y(t)) = X + h\,(E + f) + h^2 (\partial f\, E + s) + O(h^3)$, and $Y(t+h) = X + h\, (f + E) + h^2 (\tfrac12\,
+\partial f\, f + \partial f\, E + \delta) + O(h^3)$. They agree up to $O(h^3)$, and the same induction gives
+$\lVert X_j - Y(jh)\rVert = O(h^2)$.
 
 *Minibatches.* The force is a sum over rows, and the field is linear in it: the fields $f_1, \dots, f_k$ of an epoch
 sum to $k f$. Each step is as above with its own field, so $k$ of them compose to $X + h \sum_i f_i(X) + O(h^2) = X + k
@@ -96,11 +98,11 @@ h f(X) + O(h^2)$, uniformly over the finitely many ways to split and order the r
 an error of second order, and the induction holds for the ends of epochs. Within an epoch, method and flow move by
 $O(kh)$.
 
-*The norm of v.* The loss does not change with $\lVert v\rVert$, so $\langle v, \nabla_v\ell\rangle = 0$, for any
-rows, and the step on $v$ is orthogonal to $v$: this is the exact equation. Sum it over $j$: the growth is $h$ times a
-Riemann sum of $\lVert\nabla_v\ell\rVert^2$, taken at points that are $O(h)$ from the flow. By {prf:ref}`thm-sphere` the
-integral is at most the fall of the loss. The ratio is $\lVert v_0\rVert^{-2} (1 + q)^{-1}$ with $q = O(h)$ the relative
-growth.
+*The norm of v.* The loss does not change with $\lVert v\rVert$, so $\langle v, \nabla_v\ell\rangle = 0$, for any rows,
+and the step on $v$ is orthogonal to $v$: this is the exact equation. Sum it over $j$: the growth is $h$ times a Riemann
+sum of $\lVert\nabla_v\ell\rVert^2$, taken at points that are $O(h)$ from the flow. By {prf:ref}`thm-sphere` the
+integral is at most the fall of the loss, $\ell(w_0) - \ell(w(t))$. The ratio is $\lVert v_0\rVert^{-2} (1 + q)^{-1}$
+with $q = O(h)$ the relative growth.
 
 Boundary
 --------
@@ -152,6 +154,8 @@ def derive(depth: Depth = L) -> Derivation:
     plain, polar = symbolic.plain_rates(depth), symbolic.polar_rates(depth, sp.Integer(1))
     curved_x = along(plain[x], {**plain, p: dp})
     curved_r, curved_u = (along(polar[s], {**polar, p: dp, pull: dpull}) for s in (r, u))
+    error_x = -(depth**2 * (depth - 1) * p**2 * x ** (2 * depth - 3) + depth * dp * x ** (depth - 1)) / 2
+    error_r = -(depth**2 * (depth - 1) * pull**2 * r ** (2 * depth - 3) + depth * dpull * r ** (depth - 1)) / 2
     speed_squared = summed(polar[u] ** 2, depth)
     size = sp.Symbol(r"{\lVert v\rVert}", positive=True)
     normalized = (u + h * polar[u]) / sp.sqrt(1 + h**2 * speed_squared)
@@ -163,33 +167,40 @@ def derive(depth: Depth = L) -> Derivation:
         Step("A gradient step", r"x_i - h\, \frac{\partial\ell}{\partial x_i}", x + h * plain[x], "As it is taken."),
         Step(
             "Its error",
-            r"\delta_{x_i} = -\tfrac12 x_i''",
-            -curved_x / 2,
-            "The flow's own second-order term is what a straight step misses.",
+            r"\delta_{x_i}",
+            error_x,
+            "This is $-\\tfrac12 x_i''$: the flow's own second-order term is what a straight step misses.",
         ),
         Step(
             "A polar step",
             r"\frac{\tilde u_i}{\lVert\tilde u\rVert}",
-            u + h * sp.Symbol(r"{u_i^{\prime}}") - h**2 / 2 * sp.Symbol(r"{\lVert u'\rVert^2}") * u,
-            r"To second order. The step is orthogonal to $u$, so $\lVert\tilde u\rVert^2 = 1 + h^2 \lVert u'\rVert^2$.",
+            u + h * sp.Symbol(r"{u_i^{\prime}}") - h**2 / 2 * sp.Symbol(r"{\lVert u'\rVert^2}") * u + sp.O(h**3),
+            r"The step is orthogonal to $u$, so $\lVert\tilde u\rVert^2 = 1 + h^2 \lVert u'\rVert^2$.",
         ),
         Step(
             "Its error in the direction",
-            r"\delta_{u_i} = -\tfrac12\left(\lVert u'\rVert^2 u_i + u_i''\right)",
-            -(speed_squared * u + curved_u) / 2,
+            r"\delta_{u_i}",
+            -(sp.Symbol(r"{\lVert u'\rVert^2}") * u + sp.Symbol("{u_i''}")) / 2,
             r"The renormalization's term is the normal part of $-\tfrac12 u''$, as $\langle u, u''\rangle = "
             r"-\lVert u'\rVert^2$: the error is tangent to the sphere.",
         ),
-        Step("In the radius", r"\delta_r = -\tfrac12 r''", -curved_r / 2, "The radius takes a straight step."),
+        Step(
+            "In the radius",
+            r"\delta_r",
+            error_r,
+            "This is $-\\tfrac12 r''$: the radius takes a straight step.",
+        ),
         Step(
             "The norm of v",
             r"\lVert v - h\nabla_v\ell\rVert^2",
-            sp.factor(v_norm),
+            size**2 + sp.factor(growth),
             r"Nothing of first order: the step is orthogonal to $v$. The last term is $h^2\lVert\nabla_v\ell\rVert^2$.",
         ),
     )
     difference = normalized - (u + h * polar[u] + h**2 / 2 * curved_u)
     residuals = symbolic.reduced(
+        error_x + curved_x / 2,
+        error_r + curved_r / 2,
         _coefficient(normalized - u, 0),
         _coefficient(difference, 1),
         _coefficient(difference, 2) + (speed_squared * u + curved_u) / 2,

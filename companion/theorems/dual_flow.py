@@ -33,7 +33,7 @@ them. That $\theta$ moves in $\theta_0 + \operatorname{row}(A)$ is what {prf:ref
 
 By the same theorem $\nabla\Phi^*(\theta) = w$, so $\nabla D(\lambda) = A\, \nabla\Phi^*(\theta_0 + A^\top\lambda) - y =
 A w - y$. A conjugate is a supremum of affine functions, hence convex, and so is $D$; where $\theta$ is a gradient of
-$\Phi$, $\nabla^2\Phi^* = (\nabla^2\Phi)^{-1}$ is positive definite, and $A^\top v \ne 0$ for $v \ne 0$ in the range of
+$\Phi$, $\nabla^2\Phi^* = (\nabla^2\Phi)^{-1}$ is positive definite, and $A^\top b \ne 0$ for $b \ne 0$ in the range of
 $A$.
 
 By Fenchel's equality $D_\Phi(z^\circ, w) = \Phi(z^\circ) + \Phi^*(\theta) - \langle\theta, z^\circ\rangle$, and

@@ -5,8 +5,8 @@ be exponentially small where weight normalization needs a large ratio only.
 
 Statement
 ---------
-Let $L = 2$, let $Q = \lVert z^*\rVert_1$ be the optimal value of basis pursuit, $p^* = z^*/Q$,
-$\mathrm{KL} = \mathrm{KL}(p^* \,\|\, \tfrac1N)$ and $S = \lVert w_\infty\rVert_1$. If
+Let $L = 2$, let $Q = \lVert z^*\rVert_1$ be the optimal value of basis pursuit, $\pi^* = z^*/Q$,
+$\mathrm{KL} = \mathrm{KL}(\pi^* \,\|\, \tfrac1N)$ and $S = \lVert w_\infty\rVert_1$. If
 
 1. **limit**: $w_\infty$ is the interpolating limit of gradient flow from $w_0$;
 2. **uniform start**: $x(0) = \alpha\mathbf 1$, so that $S_0 = \lVert w_0\rVert_1 = N\alpha^2$;
@@ -21,7 +21,7 @@ S &\le S_0\, e^{1 + W(k/e)},
 \end{aligned}
 $$
 
-with Lambert's function, $W(x)\, e^{W(x)} = x$, $W \ge -1$. If moreover
+with Lambert's function, $W(b)\, e^{W(b)} = b$, $W \ge -1$. If moreover
 
 4. **small start**: $S_0 < Q$,
 
@@ -39,8 +39,8 @@ $\log(Q/S_0)$.
 
 Proof
 -----
-The first line is {prf:ref}`thm-mass_bound` with $z = z^*$. With $S = S_0 e^{1+t}$ its left side is $S_0\, e\, t e^t$,
-which increases in $t \ge -1$; and if $t < -1$, then $S < S_0$, which is below the bound as well.
+The first line is {prf:ref}`thm-mass_bound` with $z^\circ = z^*$. With $S = S_0 e^{1+t}$ its left side is $S_0\, e\, t
+e^t$, which increases in $t \ge -1$; and if $t < -1$, then $S < S_0$, which is below the bound as well.
 
 Let $f(S) = S \log(S/S_0) - S$. It is convex, and $f'(Q) = \log(Q/S_0)$: hence $(S - Q) \log(Q/S_0) \le f(S) - f(Q) \le
 Q\, \mathrm{KL}$. Divide by $Q \log(Q/S_0) > 0$, and use $\mathrm{KL} \le \log N$. The last bound is the one before in
@@ -83,27 +83,28 @@ def derive(depth: Depth = 2) -> Derivation:
     short = KL / sp.log(Q / S_0)
     log_n = sp.log(N) / sp.log(Q / S_0)
     other = log_n / (1 + log_n)
-    x = sp.Symbol("x", positive=True)  # (S - Q)/Q > -1 is x - 1
-    convexity = sp.simplify(sp.expand_log((f - f.subs(S, Q) - (S - Q) * slope).subs(S, Q * x) / Q, force=True))
+    s = sp.Symbol("s", positive=True)  # (S - Q)/Q > -1 is s - 1
+    convexity = sp.simplify(sp.expand_log((f - f.subs(S, Q) - (S - Q) * slope).subs(S, Q * s) / Q, force=True))
     steps = (
-        Step("Mass bound", "f(S)", sp.Le(f, f.subs(S, Q) + Q * KL), r"$z = z^*$."),
+        Step("Definition", "f(S)", f, "The divergence between uniform weights, but for a constant."),
+        Step("Mass bound", "f(S)", f.subs(S, Q) + Q * KL, "With $z^\\circ = z^*$.", r"\le"),
         Step("Lambert", r"f(S_0 e^{1+t})", sp.simplify(f.subs(S, S_0 * sp.exp(1 + t))), "$t e^t$ is what $W$ inverts."),
         Step("Slope", "f'(Q)", slope, "$f$ is convex: it is above its tangent."),
         Step(
             "Tangent",
             r"(f(S) - f(Q) - (S - Q) f'(Q))/Q",
             convexity,
-            r"With $x = S/Q$: $\ge 0$, as its slope is $\log x$.",
+            r"With $s = S/Q$: $\ge 0$, as its slope is $\log s$.",
         ),
-        Step("Short form", "(S - Q)/Q", sp.Le((S - Q) / Q, short), r"Divide by $Q \log(Q/S_0)$."),
-        Step("Over S", "(S - Q)/S", sp.Le((S - Q) / S, sp.log(N) / sp.log(Q / alpha**2)), "$S_0 = N\\alpha^2$."),
+        Step("Short form", r"\frac{S - Q}{Q}", short, r"Divide by $Q \log(Q/S_0)$.", r"\le"),
+        Step("Over S", r"\frac{S - Q}{S}", sp.log(N) / sp.log(Q / alpha**2), r"$S_0 = N\alpha^2$.", r"\le"),
     )
     residuals = symbolic.reduced(
         f.subs(S, S_0 * sp.exp(1 + t)) - S_0 * sp.E * t * sp.exp(t),
         slope - sp.log(Q / S_0),
-        convexity - (x * sp.log(x) - x + 1),
-        sp.diff(x * sp.log(x) - x + 1, x) - sp.log(x),
-        (x * sp.log(x) - x + 1).subs(x, 1),
+        convexity - (s * sp.log(s) - s + 1),
+        sp.diff(s * sp.log(s) - s + 1, s) - sp.log(s),
+        (s * sp.log(s) - s + 1).subs(s, 1),
         sp.expand_log(other.subs(S_0, N * alpha**2) - sp.log(N) / sp.log(Q / alpha**2), force=True),
     )
     return Derivation(steps, residuals)

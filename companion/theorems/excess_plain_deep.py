@@ -97,14 +97,9 @@ def derive(depth: Depth = L) -> Derivation:
     bound = start * beta / (1 - beta)
     steps = (
         Step("What is minimised", "S(w)", S - objective.subs(rho, sp.Symbol(r"\rho(w)")), "But for a constant."),
-        Step(
-            "Power means",
-            r"\rho(w_\infty)",
-            sp.Le(sp.Symbol(r"\rho(w_\infty)"), N**power * S ** (2 / depth)),
-            "Jensen.",
-        ),
-        Step("Tangent", "S^{2/L}", sp.Le(S ** (2 / depth), tangent), "Concave in $S$."),
-        Step("Solve", "S - Q", sp.Le(S - Q, bound), r"$S - Q \le \tfrac L2\beta Q (1-\rho_*/\rho_Q) + \beta (S - Q)$."),
+        Step("Power means", r"\rho(w_\infty)", N**power * S ** (2 / depth), "Jensen.", r"\le"),
+        Step("Tangent", "S^{2/L}", tangent, "Concave in $S$.", r"\le"),
+        Step("Solve", "S - Q", bound, r"$S - Q \le \tfrac L2\beta Q (1-\rho_*/\rho_Q) + \beta (S - Q)$.", r"\le"),
     )
     residuals = symbolic.reduced(
         *(

@@ -5,7 +5,7 @@ $1/\bigl(c\,(Q - S_0)\bigr)$: a large ratio suffices, and the start may be of th
 
 Statement
 ---------
-Let $L = 2$, let $Q = \lVert z^*\rVert_1$ be the optimal value of basis pursuit, $p^* = z^*/Q$ and $S = \lVert
+Let $L = 2$, let $Q = \lVert z^*\rVert_1$ be the optimal value of basis pursuit, $\pi^* = z^*/Q$ and $S = \lVert
 w_\infty\rVert_1$. If
 
 1. **limit**: $w_\infty$ is the interpolating limit of weight-normalized gradient flow from $w_0$;
@@ -16,7 +16,7 @@ then
 
 $$
 \begin{aligned}
-S \le S_0 + \sqrt{(Q - S_0)^2 + \tfrac 2c\, Q\, \mathrm{KL}(p^* \,\|\, \tfrac1N)} .
+S \le S_0 + \sqrt{(Q - S_0)^2 + \tfrac 2c\, Q\, \mathrm{KL}(\pi^* \,\|\, \tfrac1N)} .
 \end{aligned}
 $$
 
@@ -28,16 +28,16 @@ then
 
 $$
 \begin{aligned}
-\frac{S - Q}{Q} \le \frac{\mathrm{KL}(p^* \,\|\, \tfrac1N)}{c\,(Q - S_0)} \le \frac{\log N}{c\,(Q - S_0)} .
+\frac{S - Q}{Q} \le \frac{\mathrm{KL}(\pi^* \,\|\, \tfrac1N)}{c\,(Q - S_0)} \le \frac{\log N}{c\,(Q - S_0)} .
 \end{aligned}
 $$
 
-For an $s$-sparse minimiser with equal entries $\mathrm{KL}(p^* \,\|\, \tfrac1N) = \log(N/s)$.
+For an $s$-sparse minimiser with equal entries $\mathrm{KL}(\pi^* \,\|\, \tfrac1N) = \log(N/s)$.
 
 Proof
 -----
-By {prf:ref}`thm-mass_bound` with $z = z^*$, $(S - S_0)^2 \le (Q - S_0)^2 + \tfrac 2c\, Q\, \mathrm{KL}$ with
-$\mathrm{KL} = \mathrm{KL}(p^* \,\|\, \tfrac1N)$: the first bound. For the second,
+By {prf:ref}`thm-mass_bound` with $z^\circ = z^*$, $(S - S_0)^2 \le (Q - S_0)^2 + \tfrac 2c\, Q\, \mathrm{KL}$ with
+$\mathrm{KL} = \mathrm{KL}(\pi^* \,\|\, \tfrac1N)$: the first bound. For the second,
 
 $$
 \begin{aligned}
@@ -46,7 +46,7 @@ $$
 $$
 
 so $2\,(S - Q)(Q - S_0) \le \tfrac2c\, Q\, \mathrm{KL}$; divide by $2 Q (Q - S_0) > 0$. Finally
-$\mathrm{KL} = \log N - H(p^*) \le \log N$, as an entropy is not negative.
+$\mathrm{KL} = \log N - H(\pi^*) \le \log N$, as an entropy is not negative.
 
 Boundary
 --------
@@ -85,18 +85,18 @@ def derive(depth: Depth = 2) -> Derivation:
     budget = (Q - S_0) ** 2 + 2 * Q * KL / c
     root = S_0 + sp.sqrt(budget)
     gain = (S - S_0) ** 2 - (Q - S_0) ** 2
-    tangent = 2 * (S - Q) * (Q - S_0)
+    tangent = 2 * ((S - Q) * (Q - S_0))
     short = KL / (c * (Q - S_0))
     p = sp.symbols("p_1:4", positive=True)
     divergence = sp.Add(*(p_i * sp.log(3 * p_i) for p_i in p))
     entropy = -sp.Add(*(p_i * sp.log(p_i) for p_i in p))
     last = {p[2]: 1 - p[0] - p[1]}
     steps = (
-        Step("Mass bound", "(S - S_0)^2", sp.Le((S - S_0) ** 2, budget), r"$z = z^*$, times $\tfrac 2c$."),
-        Step("Its root", "S", sp.Le(S, root), "The larger root of the quadratic equation."),
+        Step("Mass bound", "(S - S_0)^2", budget, r"With $z^\circ = z^*$, times $\tfrac 2c$.", r"\le"),
+        Step("Its root", "S", root, "The larger root of the quadratic equation.", r"\le"),
         Step("A square less", "(S - S_0)^2 - (Q - S_0)^2", tangent + (S - Q) ** 2, "The last term is not negative."),
-        Step("Short form", "(S - Q)/Q", sp.Le((S - Q) / Q, short), "Without the square, divided by $2Q(Q - S_0)$."),
-        Step("Entropy", r"\mathrm{KL}(p^* \| \tfrac1N)", sp.log(N) - H, "As the proportions add up to 1."),
+        Step("Short form", r"\frac{S - Q}{Q}", short, "Without the square, divided by $2Q(Q - S_0)$.", r"\le"),
+        Step("Entropy", r"\mathrm{KL}(\pi^* \| \tfrac1N)", sp.log(N) - H, "As the proportions add up to 1."),
     )
     residuals = symbolic.reduced(
         (root - S_0) ** 2 - budget,

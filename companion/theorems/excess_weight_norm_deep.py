@@ -94,9 +94,9 @@ def derive(depth: Depth = L) -> Derivation:
     steps = (
         Step("Mass of uniform weights", "s", mass, "Their squared radius is $t$."),
         Step("Magnification", "M(s)^{2-L}", factor, r"$\sigma(r) = c\, r^2/2$, from $r_0^2$ to $t$."),
-        Step("Substitute", "S - Q", sp.Le(S - Q, sp.Integral(integrand, (t, rho, end))), r"$M^{2-L}\, ds$."),
+        Step("Substitute", "S - Q", sp.Integral(integrand, (t, rho, end)), r"Of $M^{2-L}\, ds$.", r"\le"),
         Step("At the lower end", r"\epsilon", factor.subs(t, rho), "The largest value of the decreasing factor."),
-        Step("Solve", "S - Q", sp.Le(S - Q, bound), r"$S - Q \le \epsilon (S - Q) + \epsilon (Q - U_*)$."),
+        Step("Solve", "S - Q", bound, r"$S - Q \le \epsilon (S - Q) + \epsilon (Q - U_*)$.", r"\le"),
     )
     residuals = symbolic.reduced(
         sp.expand_power_base(squared_radius - t, force=True),

@@ -7,30 +7,30 @@ Statement
 ---------
 Let $L \ge 1$, let $w(t)$ move from $w_0$ by gradient flow or by weight-normalized gradient flow ($w_0 > 0$ for
 $L \ge 2$, $w_0 \ne 0$ for $L = 1$), and let $\Phi$ be the potential of its mirror map and
-$D_\Phi(v, w) = \Phi(v) - \Phi(w) - \langle\nabla\Phi(w), v - w\rangle$. If
+$D_\Phi(z^\circ, w) = \Phi(z^\circ) - \Phi(w) - \langle\nabla\Phi(w), z^\circ - w\rangle$. If
 
 1. **interpolating limit**: $w(t) \to w_\infty$ with $A w_\infty = y$;
 2. **constant ratio**: $c = \eta_u/\eta_r$ does not depend on time;
 3. **one sign of the radius**: with weight normalization at $L = 1$, $r(t)$ stays positive,
 
 then $w_\infty$ is the only minimiser of $D_\Phi(w, w_0)$ over the interpolants $\{w : A w = y\}$, $w \ge 0$ for
-$L \ge 2$. Without the first hypothesis, $w(t)$ is at every time the only minimiser over all such $v$ with
-$A v = A w(t)$, and
+$L \ge 2$. Without the first hypothesis, $w(t)$ is at every time the only minimiser over all such $z^\circ$ with
+$A z^\circ = A w(t)$, and
 
 $$
 \begin{aligned}
-D_\Phi(v, w_0) = D_\Phi(w(t), w_0) + D_\Phi(v, w(t)) .
+D_\Phi(z^\circ, w_0) = D_\Phi(w(t), w_0) + D_\Phi(z^\circ, w(t)) .
 \end{aligned}
 $$
 
-For $L = 2$, with $S = \lVert w\rVert_1$, $p = w/S$, $S_0 = \lVert w_0\rVert_1$ and $p_0 = w_0/S_0$, the divergences of
-gradient flow (GF) and of weight normalization (WN) are
+For $L = 2$, with $S = \lVert w\rVert_1$, $\pi = w/S$, $S_0 = \lVert w_0\rVert_1$ and $\pi_0 = w_0/S_0$, the divergences
+of gradient flow (GF) and of weight normalization (WN) are
 
 $$
 \begin{aligned}
-D^{\mathrm{GF}}_\Phi(w, w_0) &= \tfrac12 S\, \mathrm{KL}(p \,\|\, p_0)
+D^{\mathrm{GF}}_\Phi(w, w_0) &= \tfrac12 S\, \mathrm{KL}(\pi \,\|\, \pi_0)
   + \tfrac12 \bigl( S \log \tfrac{S}{S_0} - S + S_0 \bigr), \\
-D^{\mathrm{WN}}_\Phi(w, w_0) &= \tfrac12 S\, \mathrm{KL}(p \,\|\, p_0) + \tfrac c4 (S - S_0)^2 .
+D^{\mathrm{WN}}_\Phi(w, w_0) &= \tfrac12 S\, \mathrm{KL}(\pi \,\|\, \pi_0) + \tfrac c4 (S - S_0)^2 .
 \end{aligned}
 $$
 
@@ -53,22 +53,23 @@ Proof
 $\operatorname{row}(A)$: $\nabla\Phi(w(t)) - \nabla\Phi(w_0) = A^\top\lambda(t)$. (At $L = 1$ with weight normalization
 $\nabla\Phi(w) = \operatorname{sign}(r)\, \theta$, hence the third hypothesis.)
 
-*Every moment.* Let $A v = A w(t)$. The definition of the divergence gives the three-point identity
+*Every moment.* Let $A z^\circ = A w(t)$. The definition of the divergence gives the three-point identity
 
 $$
 \begin{aligned}
-D_\Phi(v, w_0) - D_\Phi(w(t), w_0) - D_\Phi(v, w(t)) &= \langle \nabla\Phi(w(t)) - \nabla\Phi(w_0), v - w(t) \rangle \\
-&= \langle \lambda(t), A v - A w(t) \rangle = 0 .
+D_\Phi(z^\circ, w_0) - D_\Phi(w(t), w_0) - D_\Phi(z^\circ, w(t))
+&= \langle \nabla\Phi(w(t)) - \nabla\Phi(w_0), z^\circ - w(t) \rangle \\
+&= \langle \lambda(t), A z^\circ - A w(t) \rangle = 0 .
 \end{aligned}
 $$
 
-As $\Phi$ is strictly convex, $D_\Phi(v, w(t)) > 0$ unless $v = w(t)$.
+As $\Phi$ is strictly convex, $D_\Phi(z^\circ, w(t)) > 0$ unless $z^\circ = w(t)$.
 
-*The limit.* $\Phi$ extends continuously to the weights with zeros, and $D_\Phi(\cdot, w_0)$ with it. Let $v$ be an
-interpolant. The sets $\{v \ge 0 : A v = b\}$ depend on $b$ continuously as long as they are not empty (Hoffman's bound:
-the distance to a polyhedron is at most a constant times the violation of its equations). As $A w(t) \to y$, there are
-$v_t \to v$ with $A v_t = A w(t)$, and $D_\Phi(w(t), w_0) \le D_\Phi(v_t, w_0)$ becomes $D_\Phi(w_\infty, w_0) \le
-D_\Phi(v, w_0)$.
+*The limit.* $\Phi$ extends continuously to the weights with zeros, and $D_\Phi(\cdot, w_0)$ with it. Let $z^\circ$ be
+an interpolant. The sets $\{z^\circ \ge 0 : A z^\circ = b\}$ depend on $b$ continuously as long as they are not empty
+(Hoffman's bound: the distance to a polyhedron is at most a constant times the violation of its equations). As $A w(t)
+\to y$, there are $z^\circ_t \to z^\circ$ with $A z^\circ_t = A w(t)$, and $D_\Phi(w(t), w_0) \le D_\Phi(z^\circ_t,
+w_0)$ becomes $D_\Phi(w_\infty, w_0) \le D_\Phi(z^\circ, w_0)$.
 
 *Only one.* Along a segment of the orthant a fixed set of entries is positive in the interior, and $\Phi$ of weights
 with zeros is the same potential with fewer entries. So $\Phi$ is strictly convex along every segment (for $L = 1$ also
@@ -124,9 +125,9 @@ SIGMAS = {"GF": sp.log(r), "WN": c * r**2 / 2}  # the log-magnification of eithe
 
 def derive(depth: Depth = L) -> Derivation:
     """The three-point identity with three components written out, and the explicit divergences."""
-    potentials = sp.symbols(r"\Phi(v) \Phi(w) \Phi(w_0)", real=True)
-    theta, theta_0, v, w, w_0, a = (sp.symbols(f"{name}_1:4", real=True) for name in "ghvwna")
-    at_v, at_w, at_0 = potentials
+    potentials = sp.symbols(r"\Phi(z^\circ) \Phi(w) \Phi(w_0)", real=True)
+    theta, theta_0, z, w, w_0, a = (sp.symbols(f"{name}_1:4", real=True) for name in "ghzwna")
+    at_z, at_w, at_0 = potentials
 
     def bregman(end: sp.Expr, start: sp.Expr, slope: tuple[sp.Expr, ...], shift: list[sp.Expr]) -> sp.Expr:
         return end - start - sp.Add(*(g * s for g, s in zip(slope, shift, strict=True)))
@@ -135,15 +136,15 @@ def derive(depth: Depth = L) -> Derivation:
         return [p - q for p, q in zip(first, second, strict=True)]
 
     three = (
-        bregman(at_v, at_0, theta_0, minus(v, w_0))
+        bregman(at_z, at_0, theta_0, minus(z, w_0))
         - bregman(at_w, at_0, theta_0, minus(w, w_0))
-        - bregman(at_v, at_w, theta, minus(v, w))
+        - bregman(at_z, at_w, theta, minus(z, w))
     )
-    product = sp.Add(*(g * s for g, s in zip(minus(theta, theta_0), minus(v, w), strict=True)))
-    # One measurement a, and a multiplier: the dual variable on the leaf, and v with <a, v> = <a, w>.
+    product = sp.Add(*(g * s for g, s in zip(minus(theta, theta_0), minus(z, w), strict=True)))
+    # One measurement a, and a multiplier: the dual variable on the leaf, and z with <a, z> = <a, w>.
     multiplier = sp.Symbol(r"\lambda", real=True)
     on_leaf = dict(zip(theta, [t + multiplier * a_i for t, a_i in zip(theta_0, a, strict=True)], strict=True))
-    feasible = {v[2]: w[2] - (a[0] * (v[0] - w[0]) + a[1] * (v[1] - w[1])) / a[2]}
+    feasible = {z[2]: w[2] - (a[0] * (z[0] - w[0]) + a[1] * (z[1] - w[1])) / a[2]}
     steps = (
         Step(
             "On the leaf",
@@ -153,15 +154,15 @@ def derive(depth: Depth = L) -> Derivation:
         ),
         Step(
             "Three points",
-            r"D_\Phi(v, w_0) - D_\Phi(w, w_0) - D_\Phi(v, w)",
-            sp.Symbol(r"\langle\nabla\Phi(w) - \nabla\Phi(w_0), v - w\rangle"),
+            r"D_\Phi(z^\circ, w_0) - D_\Phi(w, w_0) - D_\Phi(z^\circ, w)",
+            sp.Symbol(r"\langle\nabla\Phi(w) - \nabla\Phi(w_0), z^\circ - w\rangle"),
             "By the definition of the divergence; the potentials cancel.",
         ),
         Step(
             "Residual",
-            r"\langle A^\top\lambda, v - w\rangle",
+            r"\langle A^\top\lambda, z^\circ - w\rangle",
             sp.simplify(product.subs(on_leaf).subs(feasible)),
-            "With $A v = A w$, for one measurement of three weights.",
+            r"With $A z^\circ = A w$, for one measurement of three weights.",
         ),
         *_explicit_steps(depth),
     )
@@ -179,8 +180,8 @@ def _explicit_steps(depth: Depth) -> tuple[Step, ...]:
             Step("Gradient flow", r"D_\Phi(w, w_0)", S * KL / 2 + plain, "A penalty on proportions and one on mass."),
             Step("Weight normalization", r"D_\Phi(w, w_0)", S * KL / 2 + normalized, "The same, and another."),
         )
-    s, U, z_0, M = sp.Symbol("s"), sp.Symbol("U(w)"), sp.Symbol("z_0"), sp.Function("M")
-    value = z_0 ** (2 - depth) / (depth - 2) * (S - S_0 - sp.Integral(M(s) ** (2 - depth), (s, S_0, U)))
+    s, U, z_0, M = (sp.Symbol(name) for name in ("s", "U(w)", "z_0", "M(s)"))
+    value = z_0 ** (2 - depth) / (depth - 2) * (S - S_0 - sp.Integral(M ** (2 - depth), (s, S_0, U)))
     return (Step("From a uniform start", r"D_\Phi(w, w_0)", value, "Both sides vanish at the start; same gradient."),)
 
 
@@ -271,7 +272,7 @@ def measure(
 
 
 def identity(trajectory: Trajectory) -> Measurement:
-    """D(w, w_0) + D(v, w) against D(v, w_0), for the end w of a flow and another v with A v = A w."""
+    """D(w, w_0) + D(z, w) against D(z, w_0), for the end w of a flow and another z with A z = A w."""
     flow, reached = trajectory.flow, _reached(trajectory)
     other = np.linalg.pinv(reached.A) @ reached.y if flow.depth == 1 else basis_pursuit(reached).weights
     mirror_of = mirror_map(flow, float(trajectory.radius[0]))

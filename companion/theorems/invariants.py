@@ -32,9 +32,9 @@ definition, with $\kappa = 1$. The slope of $m_L$ is $z^{1-L}$, so the powers ca
 $p = A^\top (y - A w)$, and $\langle v, p\rangle = \langle A v, y - A w\rangle = 0$.
 
 *They are independent.* The slope of $m_L$ has no zero. In $\mathbb{R} \times \mathbb{R}^N$ the gradient of
-$\langle v, \theta\rangle$ has the components $D_i v_i$ in $u_i$, with $D_i = z_i^{1-L} e^{c r^2/2} \ne 0$, and
-$c\, r \sum_i D_i u_i v_i$ in $r$. If it is zero, then $v = 0$. If it is a multiple of the gradient of
-$\lVert u\rVert^2$, then $D_i v_i = s\, u_i$ for all $i$, and its component in $r$, $c\, r\, s \lVert u\rVert^2$, is
+$\langle v, \theta\rangle$ has the components $B_i v_i$ in $u_i$, with $B_i = z_i^{1-L} e^{c r^2/2} \ne 0$, and
+$c\, r \sum_i B_i u_i v_i$ in $r$. If it is zero, then $v = 0$. If it is a multiple of the gradient of
+$\lVert u\rVert^2$, then $B_i v_i = s\, u_i$ for all $i$, and its component in $r$, $c\, r\, s \lVert u\rVert^2$, is
 zero: $s = 0$, and $v = 0$ again. For gradient flow the gradient in $x_i$ is $x_i^{1-L} v_i$.
 
 *There are no others.* The point is a smooth function of $\theta$: $m_L$ is strictly monotone, and $z$ tells

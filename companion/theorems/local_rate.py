@@ -6,67 +6,67 @@ $A K(w_\infty) A^\top$, with the matrix $K$ that turns the force into a velocity
 Statement
 ---------
 Let $L \ge 1$, let $w(t)$ move by gradient flow, or by weight-normalized gradient flow with constant learning rates, and
-let $e(t) = y - A w(t)$ be the residual. Let $K(w)$ be the matrix of {prf:ref}`thm-mirror_map`, so that
+let $\epsilon(t) = y - A w(t)$ be the residual. Let $K(w)$ be the matrix of {prf:ref}`thm-mirror_map`, so that
 $K(w_\infty) = \kappa_\infty L\, \nabla^2\Phi^*(\theta_\infty)$, and $\mu_1 \le \dots \le \mu_k$ the eigenvalues of
 $G_\infty = A K(w_\infty) A^\top$ on the range of $A$. If
 
 1. **interior limit**: $w(t) \to w_\infty$ with $A w_\infty = y$ and $w_\infty > 0$ (or $L = 1$ and $r_\infty \ne 0$),
 
-then $\mu_1 > 0$, the loss decays exponentially, and if $e \ne 0$,
+then $\mu_1 > 0$, the loss decays exponentially, and if $\epsilon \ne 0$,
 
 $$
 \begin{aligned}
--\frac{d}{dt} \log \lVert e(t)\rVert \;\to\; \mu, \qquad -\frac1t \log\lVert e(t)\rVert \;\to\; \mu,
+-\frac{d}{dt} \log \lVert\epsilon(t)\rVert \;\to\; \mu, \qquad -\frac1t \log\lVert\epsilon(t)\rVert \;\to\; \mu,
 \end{aligned}
 $$
 
 where $\mu$ is one of $\mu_1, \dots, \mu_k$. If moreover
 
-2. **generic**: $e(t)/\lVert e(t)\rVert$ does not become orthogonal to the eigenvectors of $\mu_1$,
+2. **generic**: $\epsilon(t)/\lVert\epsilon(t)\rVert$ does not become orthogonal to the eigenvectors of $\mu_1$,
 
 then $\mu = \mu_1$.
 
 Proof
 -----
-By {prf:ref}`thm-mirror_map` $w' = K(w)\, A^\top e$ with $K$ positive definite where $w > 0$, so
+By {prf:ref}`thm-mirror_map` $w' = K(w)\, A^\top \epsilon$ with $K$ positive definite where $w > 0$, so
 
 $$
 \begin{aligned}
-e' &= -G e, & G(t) &= A K(w(t)) A^\top \to G_\infty .
+\epsilon' &= -G \epsilon, & G(t) &= A K(w(t)) A^\top \to G_\infty .
 \end{aligned}
 $$
 
-$G$ maps the range of $A$ to itself, and $e$ is in it. There $\langle v, G_\infty v\rangle = \langle A^\top v, K A^\top
-v\rangle > 0$ for $v \ne 0$, as $A^\top$ is injective on the range of $A$; so $\mu_1 > 0$.
+$G$ maps the range of $A$ to itself, and $\epsilon$ is in it. There $\langle h, G_\infty h\rangle = \langle A^\top h, K
+A^\top h\rangle > 0$ for $h \ne 0$, as $A^\top$ is injective on the range of $A$; so $\mu_1 > 0$.
 
-*Exponentially.* $\frac{d}{dt}\lVert e\rVert^2 = -2\langle e, G e\rangle$. For any $\mu' < \mu_1$ the smallest
-eigenvalue of $G(t)$ exceeds $\mu'$ from some time on, and from then on $\lVert e\rVert$ falls at least like $e^{-\mu'
-t}$. So $w'$ is integrable, and with it $G'$, as $K$ is smooth near $w_\infty$.
+*Exponentially.* $\frac{d}{dt}\lVert\epsilon\rVert^2 = -2\langle\epsilon, G \epsilon\rangle$. For any $\mu' < \mu_1$ the
+smallest eigenvalue of $G(t)$ exceeds $\mu'$ from some time on, and from then on $\lVert\epsilon\rVert$ falls at least
+like $e^{-\mu' t}$. So $w'$ is integrable, and with it $G'$, as $K$ is smooth near $w_\infty$.
 
-*The rate converges.* Let $v = e/\lVert e\rVert$ and $q = \langle v, G v\rangle = -\frac{d}{dt}\log\lVert e\rVert$. From
-$v' = -G v + q v$,
+*The rate converges.* Let $h = \epsilon/\lVert\epsilon\rVert$ and $q = \langle h, G h\rangle =
+-\frac{d}{dt}\log\lVert\epsilon\rVert$. From $h' = -G h + q h$,
 
 $$
 \begin{aligned}
-q' &= \langle v, G' v\rangle - 2\, \lVert G v - q v\rVert^2 .
+q' &= \langle h, G' h\rangle - 2\, \lVert G h - q h\rVert^2 .
 \end{aligned}
 $$
 
-So $q - \int_0^t \langle v, G' v\rangle$ does not increase, and it is bounded since $G'$ is integrable. Hence it
-converges, $q$ converges to some $\mu$, and $\int \lVert G v - q v\rVert^2 dt$ is finite. Along some sequence of times
-$G v - q v \to 0$, and $v$ converges, since it is on the unit sphere, to a $v_\infty$ with $G_\infty v_\infty = \mu
-v_\infty$. This proves the first limit; the second is its mean.
+So $q - \int_0^t \langle h, G' h\rangle$ does not increase, and it is bounded since $G'$ is integrable. Hence it
+converges, $q$ converges to some $\mu$, and $\int \lVert G h - q h\rVert^2 dt$ is finite. Along some sequence of times
+$G h - q h \to 0$, and $h$ converges, since it is on the unit sphere, to a $h_\infty$ with $G_\infty h_\infty = \mu
+h_\infty$. This proves the first limit; the second is its mean.
 
 *Which one.* All of $Gv - qv$ tends to $0$, because its square is integrable and its derivative bounded. So every limit
-point of $v$ is a unit vector in the eigenspace of $\mu$. If $\mu \ne \mu_1$, then this eigenspace is orthogonal to that
-of $\mu_1$, and $v$ becomes orthogonal to it as well, which the second hypothesis excludes.
+point of $h$ is a unit vector in the eigenspace of $\mu$. If $\mu \ne \mu_1$, then this eigenspace is orthogonal to that
+of $\mu_1$, and $h$ becomes orthogonal to it as well, which the second hypothesis excludes.
 
 Boundary
 --------
-- **Checked.** The derivatives of $\lVert e\rVert^2$, $v$ and $q$ by computer algebra for two measurements, $K$ for
-  every depth. In numbers, for both flows: the rate at which the residual of a followed trajectory falls, over decades
-  of the loss, against $\mu_1$ at the limit that `wnlib.limit` computes. The starts are near the direction of $\mu_1$,
-  at moderate distance from the limit, so that the decades that digits allow are enough.
+- **Checked.** The derivatives of $\lVert\epsilon\rVert^2$, $h$ and $q$ by computer algebra for two measurements, $K$
+  for every depth. In numbers, for both flows: the rate at which the residual of a followed trajectory falls, over
+  decades of the loss, against $\mu_1$ at the limit that `wnlib.limit` computes. The starts are near the direction of
+  $\mu_1$, at moderate distance from the limit, so that the decades that digits allow are enough.
 - **Assumed.** Nothing.
 - **No run can test.** That a start is generic in the sense of the second hypothesis: a rate might change after the run
   ends. Where two eigenvalues are close, no run is long enough to tell them apart.
@@ -126,11 +126,22 @@ def derive(depth: Depth = L) -> Derivation:
         *reduced((along((r * u) ** depth, symbolic.polar_rates(depth)) - metric_row) / (eta_u * r ** (2 * depth))),
     )
     E, Q, X, Y = (
-        sp.Symbol(name) for name in (r"{\lVert e\rVert}", "q", r"{\langle v, G'v\rangle}", r"{\lVert Gv-qv\rVert}")
+        sp.Symbol(name)
+        for name in (r"{\lVert\epsilon\rVert}", "q", r"{\langle h, G'h\rangle}", r"{\lVert Gh-qh\rVert}")
     )
     steps = (
-        Step("The metric", "(K p)_i", metric_row, r"$w' = K(w)\, p$ and $p = A^\top e$, so $e' = -A K A^\top e$."),
-        Step("The norm", r"\lVert e\rVert'", -Q * E, r"$q = \langle v, G v\rangle$ for $v = e/\lVert e\rVert$."),
+        Step(
+            "The metric",
+            "(K p)_i",
+            metric_row,
+            r"$w' = K(w)\, p$ and $p = A^\top \epsilon$, so $\epsilon' = -A K A^\top \epsilon$.",
+        ),
+        Step(
+            "The norm",
+            r"\lVert\epsilon\rVert'",
+            -Q * E,
+            r"$q = \langle h, G h\rangle$ for $h = \epsilon/\lVert\epsilon\rVert$.",
+        ),
         Step("The rate", "q'", X - 2 * Y**2, "Product rule; the second term never lets the rate grow."),
     )
     return Derivation(steps, residuals)

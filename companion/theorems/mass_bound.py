@@ -10,34 +10,35 @@ $S = \lVert w_\infty\rVert_1$. If
 
 1. **limit**: $w_\infty$ is the interpolating limit of the flow from $w_0$;
 2. **uniform start**: $w_0 = \tfrac{S_0}{N} \mathbf 1$;
-3. **interpolant**: $z \ge 0$ and $A z = y$,
+3. **interpolant**: $z^\circ \ge 0$ and $A z^\circ = y$,
 
 then
 
 $$
 \begin{aligned}
-D_\Phi(z, w_0) = D_\Phi(\tfrac SN \mathbf 1, w_0) + D_\Phi(w_\infty, \tfrac SN \mathbf 1) + D_\Phi(z, w_\infty),
+D_\Phi(z^\circ, w_0)
+  = D_\Phi(\tfrac SN \mathbf 1, w_0) + D_\Phi(w_\infty, \tfrac SN \mathbf 1) + D_\Phi(z^\circ, w_\infty),
 \end{aligned}
 $$
 
-and so $D_\Phi(\tfrac SN \mathbf 1, w_0) \le D_\Phi(z, w_0)$. The left side is strictly convex in $S$ and zero at $S_0$:
-this confines $S$ to an interval around $S_0$. Written out, for $L = 2$ (GF and WN) and for $L \ge 3$ (both),
+and so $D_\Phi(\tfrac SN \mathbf 1, w_0) \le D_\Phi(z^\circ, w_0)$. The left side is strictly convex in $S$ and zero at
+$S_0$: this confines $S$ to an interval around $S_0$. Written out, for $L = 2$ (GF and WN) and for $L \ge 3$ (both),
 
 $$
 \begin{aligned}
-S \log\tfrac{S}{S_0} - S &\le T \log\tfrac{T}{S_0} - T + T\, \mathrm{KL}(p_z \,\|\, \tfrac1N), \\
-\tfrac c2 (S - S_0)^2 &\le \tfrac c2 (T - S_0)^2 + T\, \mathrm{KL}(p_z \,\|\, \tfrac1N), \\
-S - T &\le \int_{U(z)}^{S} M(s)^{2-L}\, ds,
+S \log\tfrac{S}{S_0} - S &\le T \log\tfrac{T}{S_0} - T + T\, \mathrm{KL}(\pi \,\|\, \tfrac1N), \\
+\tfrac c2 (S - S_0)^2 &\le \tfrac c2 (T - S_0)^2 + T\, \mathrm{KL}(\pi \,\|\, \tfrac1N), \\
+S - T &\le \int_{U(z^\circ)}^{S} M(s)^{2-L}\, ds,
 \end{aligned}
 $$
 
-with $T = \lVert z\rVert_1$, $p_z = z/T$, and $U$, $M$ from {prf:ref}`thm-implicit_bias`.
+with $T = \lVert z^\circ\rVert_1$, $\pi = z^\circ/T$, and $U$, $M$ from {prf:ref}`thm-implicit_bias`.
 
 Proof
 -----
-Two right angles. First, by {prf:ref}`thm-implicit_bias`, $D_\Phi(z, w_0) = D_\Phi(w_\infty, w_0) + D_\Phi(z, w_\infty)$
-for $w_\infty > 0$, as both interpolate. (If $w_\infty$ has zeros, the equation becomes $\ge$ with the last term read as
-$0$, which is all that the bound needs.)
+Two right angles. First, by {prf:ref}`thm-implicit_bias`, $D_\Phi(z^\circ, w_0) = D_\Phi(w_\infty, w_0) +
+D_\Phi(z^\circ, w_\infty)$ for $w_\infty > 0$, as both interpolate. (If $w_\infty$ has zeros, the equation becomes $\ge$
+with the last term read as $0$, which is all that the bound needs.)
 
 Second, write $\bar w = \tfrac SN \mathbf 1$. The potential does not change when entries are permuted. So at uniform
 weights all entries of its gradient are equal, and $\nabla\Phi(\bar w) - \nabla\Phi(w_0)$ is a multiple of $\mathbf 1$,
@@ -45,7 +46,7 @@ which is orthogonal to $w_\infty - \bar w$: both have mass $S$. The three-point 
 D_\Phi(\bar w, w_0) + D_\Phi(w_\infty, \bar w)$.
 
 Divergences are not negative, and $D_\Phi(\cdot, w_0)$ is strictly convex, also along uniform weights. The explicit
-forms are those of {prf:ref}`thm-implicit_bias`, at $U(\bar w) = S$ and $\mathrm{KL}(\bar p \,\|\, \tfrac1N) = 0$.
+forms are those of {prf:ref}`thm-implicit_bias`, at $U(\bar w) = S$ and $\mathrm{KL}(\bar\pi \,\|\, \tfrac1N) = 0$.
 
 Boundary
 --------
@@ -169,8 +170,8 @@ THEOREM = Theorem(
     falsifiers=(
         Falsifier(1, "the limit from a start of twice the radius", partial(measure, other=2.0)),
         Falsifier(2, "$x(0)$ from 1 to 4 over the entries", partial(measure, direction=tilted)),
-        Falsifier(3, "$z$ a tenth of the way to the start", partial(measure, towards_start=0.1)),
-        Falsifier("formula", r"$D_\Phi(z, \cdot)$ from a start of twice the radius", partial(measure, scale=2.0)),
+        Falsifier(3, r"$z^\circ$ a tenth of the way to the start", partial(measure, towards_start=0.1)),
+        Falsifier("formula", r"$D_\Phi(z^\circ, \cdot)$ from a start of twice the radius", partial(measure, scale=2.0)),
         Falsifier("formula", r"half of $D_\Phi(w_\infty, \tfrac SN\mathbf 1)$", partial(measure, share=0.5)),
     ),
     mutants=(

@@ -15,7 +15,7 @@ start from $r_0 \ne 0$, of either sign. If
 3. **interpolation**: $w(t) \to w_\infty$ with $A w_\infty = y$;
 4. **sharp ratio**: $k = c\, q > 1$,
 
-then, with $\varepsilon = \nu\, e^{c (r_0^2 - q)}$ and Lambert's function $W$, the inverse of $t \mapsto t\, e^t$ on $t
+then, with $\varepsilon = \nu\, e^{c (r_0^2 - q)}$ and Lambert's function $W$, the inverse of $a \mapsto a\, e^a$ on $a
 \ge 0$,
 
 $$
@@ -31,34 +31,34 @@ q)/\lVert w_\infty\rVert^2 \le \varepsilon$. Gradient flow, which keeps $w_\perp
 
 Proof
 -----
-*The equation.* Let $t = \lVert w_\infty - w^\dagger\rVert^2/q$. As $w_\infty - w^\dagger \in \ker A \perp w^\dagger$,
-it is the relative excess, too. Insert $R = q\, (1 + t)$ into $R\, (1 - \nu\, e^{c (r_0^2 - R)}) = q$, which is
-{prf:ref}`thm-perpendicular`, and divide by $q$:
+*The equation.* Let $\chi = \lVert w_\infty - w^\dagger\rVert^2/q$. As $w_\infty - w^\dagger \in \ker A
+\perp w^\dagger$, it is the relative excess, too. Insert $R = q\, (1 + \chi)$ into $R\, (1 - \nu\, e^{c (r_0^2 - R)}) =
+q$, which is {prf:ref}`thm-perpendicular`, and divide by $q$:
 
 $$
 \begin{aligned}
-t &= \varepsilon\, (1 + t)\, e^{-k t} .
+\chi &= \varepsilon\, (1 + \chi)\, e^{-k \chi} .
 \end{aligned}
 $$
 
-*From below.* So $t\, e^{k t} = \varepsilon\, (1 + t) \ge \varepsilon$. Multiply by $k$: $k t\, e^{k t} \ge k\,
-\varepsilon$, hence $k t \ge W(k\, \varepsilon)$, as $W$ increases. This holds for every $c > 0$.
+*From below.* So $\chi\, e^{k \chi} = \varepsilon\, (1 + \chi) \ge \varepsilon$. Multiply by $k$: $k \chi\, e^{k \chi}
+\ge k\, \varepsilon$, hence $k \chi \ge W(k\, \varepsilon)$, as $W$ increases. This holds for every $c > 0$.
 
-*From above.* As $1 + t \le e^t$, the equation gives $t\, e^{(k - 1)\, t} \le \varepsilon$. Multiply by $k - 1 > 0$:
-hence $(k - 1)\, t \le W((k - 1)\, \varepsilon)$. Finally $W(x) = x\, e^{-W(x)} \le x$. For every $c > 0$, $t/(1 + t) =
-\varepsilon\, e^{-k t} \le \varepsilon$.
+*From above.* As $1 + \chi \le e^\chi$, the equation gives $\chi\, e^{(k - 1)\, \chi} \le \varepsilon$. Multiply by
+$k - 1 > 0$: hence $(k - 1)\, \chi \le W((k - 1)\, \varepsilon)$. Finally $W(b) = b\, e^{-W(b)} \le b$. For every $c >
+0$, $\chi/(1 + \chi) = \varepsilon\, e^{-k \chi} \le \varepsilon$.
 
-*The limit.* If $\nu = 0$, then $t = 0$. If $r_0^2 < q$, then $\varepsilon \to 0$. Let $\nu > 0$ and $d = r_0^2 - q \ge
-0$. For $x \ge e$,
+*The limit.* If $\nu = 0$, then $\chi = 0$. If $r_0^2 < q$, then $\varepsilon \to 0$. Let $\nu > 0$ and $d = r_0^2 - q
+\ge 0$. For $b \ge e$,
 
 $$
 \begin{aligned}
-\log x - \log\log x \;\le\; W(x) \;\le\; \log x :
+\log b - \log\log b \;\le\; W(b) \;\le\; \log b :
 \end{aligned}
 $$
 
-apply $s \mapsto s\, e^s$, to get $x\, (1 - \log\log x/\log x) \le x \le x \log x$. At $x = k\, \varepsilon$ and $x =
-(k - 1)\, \varepsilon$, $\log x$ is $c\, d$ plus $\log k\nu$ or $\log (k - 1)\nu$, which grow like $\log c$. So both
+apply $a \mapsto a\, e^a$, to get $b\, (1 - \log\log b/\log b) \le b \le b \log b$. At $b = k\, \varepsilon$ and $b =
+(k - 1)\, \varepsilon$, $\log b$ is $c\, d$ plus $\log k\nu$ or $\log (k - 1)\nu$, which grow like $\log c$. So both
 bounds, times $q$, tend to $d$.
 
 Boundary
@@ -101,41 +101,57 @@ DIGITS = 18  # -log of the smallest epsilon: the excess is the square of a dista
 
 def derive(depth: Depth) -> Derivation:
     """The equation for the relative excess, the gaps of the inequalities, and both bounds for a growing ratio."""
-    t, q, k, x, d = sp.symbols("t q k x d", positive=True)
+    chi, q, k, b, d = sp.symbols(r"\chi q k b d", positive=True)
     nu, r_0 = sp.symbols(r"\nu r_0", positive=True)
     epsilon = nu * sp.exp(c * (r_0**2 - q))
-    R = q * (1 + t)
-    excess = sp.simplify((R - q - R * nu * sp.exp(c * (r_0**2 - R))) / q)
-    solved = t * sp.exp(k * t) / (1 + t)  # the epsilon that belongs to t
-    from_below = t * sp.exp(k * t) - solved
-    from_above = solved - t * sp.exp((k - 1) * t)
-    gap = t * sp.exp((k - 1) * t) / (1 + t) * (sp.exp(t) - 1 - t)
-    log_x = sp.log(x)
-    lower = log_x - sp.log(log_x)
-    at_lower = sp.log(c * q * nu) + c * d  # log x there, for x = k epsilon
+    R = q * (1 + chi)
+    inserted = nu * (1 + chi) * sp.exp(c * (r_0**2 - R))
+    solved = chi * sp.exp(k * chi) / (1 + chi)  # the epsilon that belongs to chi
+    from_below = chi * sp.exp(k * chi) - solved
+    from_above = solved - chi * sp.exp((k - 1) * chi)
+    gap = chi * sp.exp((k - 1) * chi) / (1 + chi) * (sp.exp(chi) - 1 - chi)
+    log_b = sp.log(b)
+    lower = log_b - sp.log(log_b)
+    at_lower = sp.log(c * q * nu) + c * d  # log b there, for b = k epsilon
     at_upper = sp.log((c * q - 1) * nu) + c * d
     limits = (
         sp.limit((at_lower - sp.log(at_lower)) / c, c, sp.oo),
         sp.limit(q * at_upper / (c * q - 1), c, sp.oo),
     )
     steps = (
-        Step("Insert $R = q (1 + t)$", "0", excess, "Divided by $q$: the theorem on the perpendicular component."),
-        Step("Solve", r"\varepsilon", solved, r"$t = \varepsilon (1 + t) e^{-k t}$, with $k = c q$."),
-        Step("From below", r"t e^{k t} - \varepsilon", sp.simplify(from_below), "Positive."),
-        Step("From above", r"\varepsilon - t e^{(k-1) t}", gap, "Positive, as $e^t > 1 + t$."),
         Step(
-            "Lambert's function", r"x - a e^a", x * sp.log(log_x) / log_x, r"For $a = \log x - \log\log x$, $x \ge e$."
+            r"Insert $R = q (1 + \chi)$",
+            r"\chi",
+            inserted,
+            "The equation of the perpendicular component, divided by $q$.",
         ),
-        Step("The lower bound", r"\lim_{c\to\infty}", limits[0], r"Times $q$, with $d = r_0^2 - q \ge 0$."),
-        Step("The upper bound", r"\lim_{c\to\infty}", limits[1], "The same."),
+        Step("Solve", r"\varepsilon", solved, r"$\chi = \varepsilon (1 + \chi) e^{-k \chi}$, with $k = c q$."),
+        Step("From below", r"\chi e^{k \chi} - \varepsilon", sp.simplify(from_below), "Positive."),
+        Step("From above", r"\varepsilon - \chi e^{(k-1) \chi}", gap, r"Positive, as $e^\chi > 1 + \chi$."),
+        Step(
+            "Lambert's function", r"b - a e^a", b * sp.log(log_b) / log_b, r"For $a = \log b - \log\log b$, $b \ge e$."
+        ),
+        Step(
+            "The lower bound",
+            r"\lim_{c\to\infty} \frac qk \left( \log b - \log\log b \right)",
+            limits[0],
+            r"At $b = k\varepsilon$, with $d = r_0^2 - q \ge 0$: the lower bound, times $q$, is at least that.",
+        ),
+        Step(
+            "The upper bound",
+            r"\lim_{c\to\infty} \frac{q}{k-1} \log b",
+            limits[1],
+            r"At $b = (k - 1)\varepsilon$: the upper bound, times $q$, is at most that.",
+        ),
     )
     residuals = symbolic.reduced(
-        excess - (t - epsilon * (1 + t) * sp.exp(-c * q * t)),
-        t - solved * (1 + t) * sp.exp(-k * t),
-        from_below - solved * t,
+        (R - q - R * nu * sp.exp(c * (r_0**2 - R))) / q - (chi - inserted),
+        inserted - epsilon * (1 + chi) * sp.exp(-c * q * chi),
+        chi - solved * (1 + chi) * sp.exp(-k * chi),
+        from_below - solved * chi,
         from_above - gap,
-        x - lower * x / log_x - x * sp.log(log_x) / log_x,
-        sp.exp(lower) - x / log_x,
+        b - lower * b / log_b - b * sp.log(log_b) / log_b,
+        sp.exp(lower) - b / log_b,
         limits[0] - d,
         limits[1] - d,
     )

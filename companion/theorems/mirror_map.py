@@ -27,8 +27,8 @@ satisfies
 $$
 \begin{aligned}
 \nabla \Phi_L(w) &= m_L(z) =: \theta, \\
-\nabla^2 \Phi_L(w) &= \frac{e^{(2-L)\sigma}}{L\, r^L}\, D^{-1} \bigl( I + (\gamma - 1)\, u u^\top \bigr) D^{-1},
-  \qquad D = \operatorname{diag}(u^{L-1}), \\
+\nabla^2 \Phi_L(w) &= \frac{e^{(2-L)\sigma}}{L\, r^L}\, B^{-1} \bigl( I + (\gamma - 1)\, u u^\top \bigr) B^{-1},
+  \qquad B = \operatorname{diag}(u^{L-1}), \\
 \nabla^2 \Phi_L(w) &= \kappa L\, K(w)^{-1} \succ 0, \\
 \nabla \Phi_L^*(\theta) &= w, \qquad
   \Phi_L^*(\theta) = \text{const} + \int^{r} s^L e^{(2-L)\sigma(s)}\, \sigma'(s)\, ds .
@@ -79,20 +79,20 @@ $$
 \begin{aligned}
 \frac{w_i'}{w_i} &= L \Bigl( \frac{r'}{r} + \frac{u_i'}{u_i} \Bigr)
   = L^2 \eta_u r^L \Bigl( p_i u_i^{L-2} - \bigl(1 - \tfrac1\gamma\bigr) \langle p, u^L\rangle \Bigr), \\
-K(w) &= L^2 \eta_u r^{2L}\, D \bigl( I - u u^\top + \tfrac1\gamma u u^\top \bigr) D .
+K(w) &= L^2 \eta_u r^{2L}\, B \bigl( I - u u^\top + \tfrac1\gamma u u^\top \bigr) B .
 \end{aligned}
 $$
 
 Since $P = u u^\top$ is a projection, $(I - P + \frac1\gamma P)(I - P + \gamma P) = I$, and so
 $K(w)\, \nabla^2\Phi_L(w) = \kappa L\, I$. Then $\theta' = \nabla^2\Phi_L(w)\, w' = \kappa L\, p$.
 
-*Convexity.* For any $v \ne 0$ let $a = D v$ and $b = D^{-1} v$. Both forms are sums of squares with positive weights:
+*Convexity.* For any $h \ne 0$ let $a = B h$ and $b = B^{-1} h$. Both forms are sums of squares with positive weights:
 
 $$
 \begin{aligned}
-\langle v, K v\rangle &= L^2 \eta_u r^{2L}
+\langle h, K h\rangle &= L^2 \eta_u r^{2L}
   \Bigl( \lVert a - \langle u, a\rangle u\rVert^2 + \tfrac1\gamma \langle u, a\rangle^2 \Bigr), \\
-\langle v, \nabla^2\Phi_L\, v\rangle &= \frac{e^{(2-L)\sigma}}{L\, r^L}
+\langle h, \nabla^2\Phi_L\, h\rangle &= \frac{e^{(2-L)\sigma}}{L\, r^L}
   \Bigl( \lVert b - \langle u, b\rangle u\rVert^2 + \gamma\, \langle u, b\rangle^2 \Bigr) .
 \end{aligned}
 $$

@@ -5,9 +5,9 @@ close enough to the interpolant can never come near $0$.
 
 Statement
 ---------
-Let $L \ge 2$, let $z \ge 0$ be nonzero weights with $\rho = \rho(z) = \sum_i z_i^{2/L}$, and write $\mu_L(t) =
-m_L(e^{ct/2})$, that is $\mu_2(t) = ct/2$ and $\mu_L(t) = -e^{-(L-2) c t/2}/(L-2)$ for $L \ge 3$. The *barrier* of $z$
-is
+Let $L \ge 2$, let $z^\circ \ge 0$ be nonzero weights with $\rho = \rho(z^\circ) = \sum_i (z^\circ_i)^{2/L}$, and write
+$\mu_L(t) = m_L(e^{ct/2})$, that is $\mu_2(t) = ct/2$ and $\mu_L(t) = -e^{-(L-2) c t/2}/(L-2)$ for $L \ge 3$. The
+*barrier* of $z^\circ$ is
 
 $$
 \begin{aligned}
@@ -15,28 +15,28 @@ F(R) &= \frac L2 \int_R^{\rho} t^{(L-2)/2}\, \bigl(\mu_L(t) - \mu_L(R)\bigr)\, d
 \end{aligned}
 $$
 
-Then $D_\Phi(z, w) \ge F(\rho(w))$ for all $w > 0$, with equality if $w$ is a multiple of $z$. On $[0, \rho]$ the
-barrier falls strictly, from $\Delta$ to $0$.
+Then $D_\Phi(z^\circ, w) \ge F(\rho(w))$ for all $w > 0$, with equality if $w$ is a multiple of $z^\circ$. On $[0,
+\rho]$ the barrier falls strictly, from $\Delta$ to $0$.
 
 Let $w(t)$ move by weight-normalized gradient flow from $w_0 > 0$. If
 
-1. **interpolant**: $A z = y$;
-2. **close enough**: $D_\Phi(z, w_0) < \Delta$,
+1. **interpolant**: $A z^\circ = y$;
+2. **close enough**: $D_\Phi(z^\circ, w_0) < \Delta$,
 
-then $r(t) \ge r_-$ for all $t \ge 0$, where $r_- > 0$ is given by $F(r_-^2) = D_\Phi(z, w_0)$ and $r_-^2 \le \rho$.
-So $w(t)$ has no subsequence that tends to $0$.
+then $r(t) \ge r_-$ for all $t \ge 0$, where $r_- > 0$ is given by $F(r_-^2) = D_\Phi(z^\circ, w_0)$ and $r_-^2 \le
+\rho$. So $w(t)$ has no subsequence that tends to $0$.
 
-The second hypothesis in closed form, with $p_z = z/\lVert z\rVert_1$ and $Q_z = \lVert z\rVert_1$: for $L = 2$
+The second hypothesis in closed form, with $T = \lVert z^\circ\rVert_1$ and $\pi = z^\circ/T$: for $L = 2$
 
 $$
 \begin{aligned}
-c\, r_0^2\, (2 Q_z - r_0^2) &> 2 Q_z\, \mathrm{KL}(p_z \,\|\, u_0^2), \\
-r_-^2 &= Q_z - \sqrt{(Q_z - r_0^2)^2 + 2 Q_z\, \mathrm{KL}(p_z\,\|\,u_0^2)/c},
+c\, r_0^2\, (2 T - r_0^2) &> 2 T\, \mathrm{KL}(\pi \,\|\, u_0^2), \\
+r_-^2 &= T - \sqrt{(T - r_0^2)^2 + 2 T\, \mathrm{KL}(\pi\,\|\,u_0^2)/c},
 \end{aligned}
 $$
 
-and for $L \ge 3$, with $d = (L-2)\,c/2$, the misalignment $\chi = \rho^{-L/2} \sum_i z_i\, u_{0,i}^{2-L} \ge 1$ and
-the lower incomplete gamma function $\gamma$,
+and for $L \ge 3$, with $d = (L-2)\,c/2$, the misalignment $\chi = \rho^{-L/2} \sum_i z^\circ_i\, u_{0,i}^{2-L} \ge 1$
+and the lower incomplete gamma function $\gamma$,
 
 $$
 \begin{aligned}
@@ -44,65 +44,67 @@ $$
 \end{aligned}
 $$
 
-From a uniform start $\chi = N^{(L-2)/2} \lVert z\rVert_1 / \rho^{L/2}$; for $k$ equal entries $\chi =
+From a uniform start $\chi = N^{(L-2)/2} \lVert z^\circ\rVert_1 / \rho^{L/2}$; for $k$ equal entries $\chi =
 (N/k)^{(L-2)/2}$ and $\mathrm{KL} = \log (N/k)$. For a scale $r_0^2$ that is small against $\rho$, the condition is
 then $c\, r_0^2 > \log (N/k)$ up to lower order, at every depth.
 
 Proof
 -----
-*The divergence at radius $r$ and direction $u$.* Here $\theta = m_L(z(w))$ has the entries $m_L(u_i e^{c r^2/2})$.
-Put $R = r^2$ and $v = z^{1/L}/\sqrt\rho$, a unit vector. Only the direction $u$ of $w$ varies in what follows. For $L
-= 2$, by $\langle\theta, w\rangle - \Phi(w) = \tfrac c4 R^2$,
+*The divergence at radius $r$ and direction $u$.* Here $\theta = m_L(z(w))$ has the entries $m_L(u_i e^{c r^2/2})$. Put
+$R = r^2$ and $h = (z^\circ)^{1/L}/\sqrt\rho$, a unit vector. Only the direction $u$ of $w$ varies in what follows. For
+$L = 2$, by $\langle\theta, w\rangle - \Phi(w) = \tfrac c4 R^2$,
 
 $$
 \begin{aligned}
-D_\Phi(z, w) &= \tfrac c4 (\rho - R)^2 + \tfrac\rho2 \sum_i v_i^2 \log\frac{v_i^2}{u_i^2}
+D_\Phi(z^\circ, w) &= \tfrac c4 (\rho - R)^2 + \tfrac\rho2 \sum_i h_i^2 \log\frac{h_i^2}{u_i^2}
 \end{aligned}
 $$
 
-and $\rho = Q_z$. The sum is $\mathrm{KL}(v^2 \,\|\, u^2) = \sum_i v_i^2\, (\tfrac{u_i^2}{v_i^2} - 1 -
-\log\tfrac{u_i^2}{v_i^2})$ plus $\sum_{v_i = 0} u_i^2$, as both are unit vectors; it vanishes only for $u = v$. For $L
+and $\rho = T$. The sum is $\mathrm{KL}(h^2 \,\|\, u^2) = \sum_i h_i^2\, (\tfrac{u_i^2}{h_i^2} - 1 -
+\log\tfrac{u_i^2}{h_i^2})$ plus $\sum_{h_i = 0} u_i^2$, as both are unit vectors; it vanishes only for $u = h$. For $L
 \ge 3$, $\Phi$ is a function of $\rho$ alone, and $\langle\theta, w\rangle = \mu_L(R) R^{L/2}$, so that
 
 $$
 \begin{aligned}
-D_\Phi(z, w) &= \Phi(z) - \Phi(w) + \mu_L(R)\, R^{L/2} - \mu_L(R) \sum_i z_i\, u_i^{2-L}.
+D_\Phi(z^\circ, w) &= \Phi(z^\circ) - \Phi(w) + \mu_L(R)\, R^{L/2} - \mu_L(R) \sum_i z^\circ_i\, u_i^{2-L}.
 \end{aligned}
 $$
 
-As $-\mu_L(R) > 0$, the direction enters by the last sum, and as $u$ and $v$ are unit vectors
+As $-\mu_L(R) > 0$, the direction enters by the last sum, and as $u$ and $h$ are unit vectors
 
 $$
 \begin{aligned}
-\sum_i z_i\, u_i^{2-L} - \rho^{L/2} &= \rho^{L/2} \sum_i u_i^2\, \bigl(s_i^{L/2} - 1 - \tfrac L2 (s_i - 1)\bigr), \\
-s_i &= v_i^2/u_i^2 .
+\sum_i z^\circ_i\, u_i^{2-L} - \rho^{L/2}
+&= \rho^{L/2} \sum_i u_i^2\, \bigl(s_i^{L/2} - 1 - \tfrac L2 (s_i - 1)\bigr), \\
+s_i &= h_i^2/u_i^2 .
 \end{aligned}
 $$
 
-Each bracket is the distance of the strictly convex $s^{L/2}$ from its tangent at $1$, so it is nonnegative and
-vanishes only at $s_i = 1$: the divergence is least for $u = v$, which is where $w$ is a multiple of $z$. This
-includes entries with $z_i = 0$, where $s_i = 0$ and the term is positive: then the least value is not attained by a
-$w > 0$, but approached.
+Each bracket is the distance of the strictly convex $s^{L/2}$ from its tangent at $1$, so it is nonnegative and vanishes
+only at $s_i = 1$: the divergence is least for $u = h$, which is where $w$ is a multiple of $z^\circ$. This includes
+entries with $z^\circ_i = 0$, where $s_i = 0$ and the term is positive: then the least value is not attained by a $w >
+0$, but approached.
 
-*On the ray.* For $w = R^{L/2} v^L$ we have $\theta_i = v_i^{2-L} \mu_L(R)$ for $L \ge 3$ where $v_i > 0$, so
-$\langle\theta, v^L\rangle = \mu_L(R)$: the derivative of $\Phi$ along the ray with respect to $\sigma = R^{L/2} =
-t^{L/2}$ is $\mu_L$ (for $L = 2$ up to the constant $\langle v^2, \log v\rangle$). A Bregman divergence along a line
+*On the ray.* For $w = R^{L/2} h^L$ we have $\theta_i = h_i^{2-L} \mu_L(R)$ for $L \ge 3$ where $h_i > 0$, so
+$\langle\theta, h^L\rangle = \mu_L(R)$: the derivative of $\Phi$ along the ray with respect to $R^{L/2}$ is
+$\mu_L(R)$ (for $L = 2$ up to the constant $\langle h^2, \log h\rangle$). A Bregman divergence along a line
 is that of the restricted function, hence
 
 $$
 \begin{aligned}
-D_\Phi(z, R^{L/2} v^L) &= \int_{R^{L/2}}^{\rho^{L/2}} (\mu_L - \mu_L(R))\, d\sigma = F(R).
+D_\Phi(z^\circ, R^{L/2} h^L) &= \int_R^\rho (\mu_L(t) - \mu_L(R))\, d(t^{L/2}) = F(R).
 \end{aligned}
 $$
 
 *The barrier falls.* $F'(R) = -\mu_L'(R)\,(\rho^{L/2} - R^{L/2}) < 0$ for $R < \rho$, since $\mu_L' = \tfrac c2
 e^{-(L-2) c R/2} > 0$.
 
-*The radius.* By {prf:ref}`thm-dissipation` $D_\Phi(z, w(t)) \le D_\Phi(z, w_0)$ because $z$ interpolates. So
-$F(r(t)^2) \le D_\Phi(z, w_0) = F(r_-^2)$, and as $F$ falls strictly on $[0, \rho]$, $r(t)^2 < r_-^2$ is impossible.
+*The radius.* By {prf:ref}`thm-dissipation` $D_\Phi(z^\circ, w(t)) \le D_\Phi(z^\circ, w_0)$ because $z^\circ$
+interpolates. So $F(r(t)^2) \le D_\Phi(z^\circ, w_0) = F(r_-^2)$, and as $F$ falls strictly on $[0, \rho]$, $r(t)^2 <
+r_-^2$ is impossible.
 
 *The closed forms.* For $L = 2$, $F(R) = \tfrac c4 (\rho - R)^2$; insert the divergence of the start. For $L \ge 3$,
-$\Delta = \Phi(z) - \Phi(0) + \rho^{L/2}/(L-2)$. Subtract the divergence of the start, as displayed above, and
+$\Delta = \Phi(z^\circ) - \Phi(0) + \rho^{L/2}/(L-2)$. Subtract the divergence of the start, as displayed above, and
 multiply by $(L-2)\,\rho^{-L/2}$: the hypothesis says $1 - \chi\, e^{-d R} > \rho^{-L/2} \bigl(\tfrac L2 \int_0^{R}
 t^{L/2-1} e^{-dt} dt - R^{L/2} e^{-d R}\bigr)$ with $R = r_0^2$. Integration by parts turns the bracket into $d
 \int_0^{R} t^{L/2} e^{-dt} dt = d^{-L/2}\, \gamma(\tfrac L2 + 1, d R)$.
@@ -170,12 +172,12 @@ def derive(depth: Depth = L) -> Derivation:
     residuals = symbolic.reduced(slope - fall, *(_entropy if depth == 2 else _powers)(depth, u, v, R, a))
     steps = (
         Step("The mirror map at a point", r"\theta_i", theta, r"$m_L$ of $z_i = u_i e^{c R/2}$, with $R = r^2$."),
-        Step("Along the ray", r"\mu_L(R)", level(R), "The slope of the potential along the multiples of $z$."),
+        Step("Along the ray", r"\mu_L(R)", level(R), r"The slope of the potential along the multiples of $z^\circ$."),
         Step(
             "What a wrong direction costs",
-            r"\text{gap}(s_i)",
+            r"G(s_i)",
             tangent_gap,
-            "A strictly convex function minus its tangent at 1: never negative.",
+            "The bracket: a strictly convex function minus its tangent at 1, never negative.",
         ),
         Step("The barrier falls", "F'(R)", sp.simplify(fall), r"Negative for $R < \rho$, as $\mu_L$ increases."),
     )
@@ -309,7 +311,9 @@ THEOREM = Theorem(
     symbolic=True,
     measure=measure,
     falsifiers=(
-        Falsifier(1, "$z$ random and dense, which does not interpolate", partial(measure, dense=True), ensemble=NEAR),
+        Falsifier(
+            1, r"$z^\circ$ random and dense, which does not interpolate", partial(measure, dense=True), ensemble=NEAR
+        ),
         Falsifier(2, "a small start against the data, far from every interpolant", too_far),
         Falsifier("formula", r"the barrier $\tfrac{11}{10} F$", partial(measure, higher=1.1)),
         Falsifier("formula", r"$\chi$ with $u_{0,i}^{1-L}$", partial(measure, power=-1), ensemble=DEEP),

@@ -104,7 +104,7 @@ def derive(depth: Depth = L) -> Derivation:
     A = sp.Matrix(m, n, sp.symbols(f"a_1:{m * n + 1}"))
     residual, noise = y - A * w, A * z - y
     bound = rho * (rho - delta)
-    surplus = sp.Symbol("s", nonnegative=True)  # of the residual over (1 + eta) delta
+    surplus = sp.Symbol("a", nonnegative=True)  # of the residual over (1 + eta) delta
     beyond = sp.expand(bound.subs(rho, (1 + eta) * delta + surplus) - eta * (1 + eta) * delta**2)
     residuals = reduced(
         along(mirror(symbolic.magnified(), depth), symbolic.polar_rates(depth)) - symbolic.speed(depth) * depth * p,
@@ -130,7 +130,7 @@ def derive(depth: Depth = L) -> Derivation:
             "Further above",
             r"\varrho(\varrho - \delta) - \eta(1 + \eta)\delta^2",
             surplus * (surplus + (1 + 2 * eta) * delta),
-            r"With $\varrho = (1 + \eta)\delta + s$, $s \ge 0$.",
+            r"With $\varrho = (1 + \eta)\delta + a$, $a \ge 0$.",
         ),
     )
     return Derivation(steps, residuals)

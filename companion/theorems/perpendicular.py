@@ -101,8 +101,8 @@ def derive(depth: Depth) -> Derivation:
         Step("In time of the radius", r"-c\, r\, r'", sp.simplify(-c * r * rates[r]), "The same: so both integrate."),
         Step("The law", r"\frac{w_\perp(t)}{w_\perp(0)}", law, "With $w_\\perp = r u_\\perp$."),
         Step("In the limit", r"\lVert w_\perp(\infty)\rVert^2", sp.simplify(perpendicular), "With $r^2 = R$."),
-        Step("The equation", "q = R - \\lVert w_\\perp(\\infty)\\rVert^2", sp.factor(f), "Pythagoras."),
-        Step("Its slope", "f'(R)", slope, r"Positive where $E = \nu e^{c (r_0^2 - R)} < 1$."),
+        Step("The equation", "q", f, r"Pythagoras: $q = R - \lVert w_\perp(\infty)\rVert^2$."),
+        Step("Its slope", "f'(R)", slope, r"Of the right side, $f$; positive where $E = \nu e^{c (r_0^2 - R)} < 1$."),
     )
     residuals = symbolic.reduced(
         growth + c * r * rates[r],

@@ -15,12 +15,12 @@ $$
 \end{aligned}
 $$
 
-Let $w^* \ge 0$ have the support $S$ and the loss $\ell^*$, let $p^* = A^\top (y - A w^*)$, and write $a_i$ for the norm
-of column $i$ of $A$. The *outsiders* are the $n$ weights with $i \notin S$; $a$ is the largest of their $a_i$, and
-$P = \max(0, \max_{i \notin S} p^*_i)$. Let $T$ be the first time at which the mass of the outsiders is $\delta$. If
+Let $w^* \ge 0$ have the support $J$ and the loss $\ell^*$, let $p^* = A^\top (y - A w^*)$, and write $a_i$ for the norm
+of column $i$ of $A$. The *outsiders* are the $n$ weights with $i \notin J$; $a$ is the largest of their $a_i$, and
+$P = \max(0, \max_{i \notin J} p^*_i)$. Let $T$ be the first time at which the mass of the outsiders is $\delta$. If
 
-1. **saddle**: $A_S^\top (y - A w^*) = 0$, and the smallest singular value $s$ of $A_S$ is positive;
-2. **few outsiders**: $\sum_{i \notin S} w_i(0) < \delta$;
+1. **saddle**: $A_J^\top (y - A w^*) = 0$, and the smallest singular value $s$ of $A_J$ is positive;
+2. **few outsiders**: $\sum_{i \notin J} w_i(0) < \delta$;
 3. **constant rates**: $\eta_r$ and $\eta_u = c\, \eta_r$ do not depend on time (weight normalization),
 
 then at all times up to $T$, with $\varepsilon^2 = 2\, (\ell(w_0) - \ell^*) + 2 P \delta$ and
@@ -29,8 +29,8 @@ $d = (\varepsilon + a \delta)/s$,
 $$
 \begin{aligned}
 \ell &\ge \ell^* - P\delta, \qquad |p_i - p^*_i| \le a_i\, \varepsilon, \qquad \rho_- \le r^2 \le \rho_+, \\
-\rho_- &= \sum_{i \in S} \max(w^*_i - d, 0)^{2/L}, \qquad
-\rho_+ = \sum_{i \in S} (w^*_i + d)^{2/L} + n^{1 - 2/L} \delta^{2/L} .
+\rho_- &= \sum_{i \in J} \max(w^*_i - d, 0)^{2/L}, \qquad
+\rho_+ = \sum_{i \in J} (w^*_i + d)^{2/L} + n^{1 - 2/L} \delta^{2/L} .
 \end{aligned}
 $$
 
@@ -39,8 +39,8 @@ with $X_i = \frac{g_+}{g(r_0)}\, x_i(0)$, $Y_i = \frac{g_-}{g(r_0)}\, x_i(0)$,
 
 $$
 \begin{aligned}
-T &\ge \min_{i \notin S} \frac{m_L((\delta/n)^{1/L}) - m_L(X_i)}{L\, \gamma_+\, (p^*_i + a_i \varepsilon)} , \\
-T &\le \min_{i \notin S} \frac{m_L(\delta^{1/L}) - m_L(Y_i)}{L\, \gamma_-\, (p^*_i - a_i \varepsilon)} .
+T &\ge \min_{i \notin J} \frac{m_L((\delta/n)^{1/L}) - m_L(X_i)}{L\, \gamma_+\, (p^*_i + a_i \varepsilon)} , \\
+T &\le \min_{i \notin J} \frac{m_L(\delta^{1/L}) - m_L(Y_i)}{L\, \gamma_-\, (p^*_i - a_i \varepsilon)} .
 \end{aligned}
 $$
 
@@ -49,20 +49,20 @@ $X_i^L < \delta/n$. The flow is autonomous: its clock may start anywhere, on the
 
 Proof
 -----
-*The loss.* Let $q^* = y - A w^*$, and split $w - w^*$ into $e$ on $S$ and $o \ge 0$ off $S$, with
-$v = A_S\, e + A o$. As $A_S^\top q^* = 0$,
+*The loss.* Let $q^* = y - A w^*$, and split $w - w^*$ into $b$ on $J$ and $o \ge 0$ off $J$, with
+$f = A_J\, b + A o$. As $A_J^\top q^* = 0$,
 
 $$
 \begin{aligned}
-\ell(w) = \tfrac12 \lVert q^* - v \rVert^2 = \ell^* - \langle p^*, o\rangle + \tfrac12 \lVert v\rVert^2 .
+\ell(w) = \tfrac12 \lVert q^* - f \rVert^2 = \ell^* - \langle p^*, o\rangle + \tfrac12 \lVert f\rVert^2 .
 \end{aligned}
 $$
 
 Up to $T$, $\langle p^*, o\rangle \le P \lVert o\rVert_1 \le P\delta$: the first claim. And $\ell(w) \le
-\ell(w_0)$, since the loss does not increase ({prf:ref}`thm-loss_rate`): $\lVert v\rVert \le \varepsilon$.
+\ell(w_0)$, since the loss does not increase ({prf:ref}`thm-loss_rate`): $\lVert f\rVert \le \varepsilon$.
 
-*Force and radius.* $p_i - p^*_i = -\langle A_i, v\rangle$. Next, $s\, \lVert e\rVert \le \lVert A_S\, e\rVert \le
-\varepsilon + \lVert A o\rVert \le \varepsilon + a\delta$, so that every entry of $e$ is at most $d$. Finally
+*Force and radius.* $p_i - p^*_i = -\langle A_i, f\rangle$. Next, $s\, \lVert b\rVert \le \lVert A_J\, b\rVert \le
+\varepsilon + \lVert A o\rVert \le \varepsilon + a\delta$, so that every entry of $b$ is at most $d$. Finally
 $r^2 = \sum_i w_i^{2/L}$, where by Hölder's inequality the outsiders have at most $n^{1-2/L} \delta^{2/L}$.
 
 *One outsider.* By {prf:ref}`thm-magnification`, $z = u\, e^{\sigma(r)}$ moves by $z_i' = \kappa L\, p_i z_i^{L-1}$,
@@ -150,9 +150,9 @@ def derive(depth: Depth = L) -> Derivation:
     v = e * a + o * b
     rest = (q - v).dot(q - v) / 2
     expanded = q.dot(q) / 2 - b.dot(q) * o + v.dot(v) / 2
-    norm, pull, least = (sp.Symbol(name) for name in (r"{\lVert v\rVert}", r"{\langle p^*, o\rangle}", r"\ell^*"))
+    norm, pull, least = (sp.Symbol(name) for name in (r"{\lVert f\rVert}", r"{\langle p^*, o\rangle}", r"\ell^*"))
     steps = (
-        Step("The loss", r"\ell(w)", least - pull + norm**2 / 2, r"$A_S^\top (y - A w^*) = 0$."),
+        Step("The loss", r"\ell(w)", least - pull + norm**2 / 2, r"$f = A (w - w^*)$, and $A_J^\top (y - A w^*) = 0$."),
         Step("In fixed units", r"\frac{d}{dt} m_L(G z_i)", sp.powsimp(growth), "The factors' product does not count."),
         Step("Gradient flow", r"\frac{d}{dt} m_L(x_i)", depth * p, r"$\gamma = g = G = 1$."),
     )

@@ -96,11 +96,13 @@ def derive(depth: Depth = L) -> Derivation:
     steps = (
         Step("Gradient in x", "q_i", slope, r"$q = -\nabla_x \ell$, at $x = g u$, with $g = r$."),
         Step("The scale", "g'", radial, r"$\partial x_j/\partial g = u_j$: $\eta_g$ times the inner product with $u$."),
-        Step("The free vector", "v_i'", tidy(free), r"$\eta_v \frac{g}{\lVert v\rVert} (q - \langle q, u\rangle u)$."),
+        Step(
+            "The free vector", "v_i'", norm * book[u], r"$\eta_v \frac{g}{\lVert v\rVert} (q - \langle q, u\rangle u)$."
+        ),
         Step(
             "Its norm", r"\frac{d}{dt}\lVert v\rVert^2", growth, r"$2 \langle v, v'\rangle$, with $\lVert u\rVert = 1$."
         ),
-        Step("The direction", "u_i'", turning, r"$v'/\lVert v\rVert$: the norm is constant."),
+        Step("The direction", "u_i'", book[u], r"$v'/\lVert v\rVert$: the norm is constant."),
     )
     return Derivation(steps, symbolic.reduced(growth, radial - book[r], turning - book[u]) + written_out)
 

@@ -72,11 +72,11 @@ $$
 Suppose that there is such a $\Psi$. Then $\langle v, \nabla\Psi\rangle$ with $v \in \ker[A, -A]$ are $2N -
 \operatorname{rank} A$ such functions, with independent slopes, as the Hessian is invertible. The vectors along which
 all of them have slope $0$ form a space of $\operatorname{rank} A$ dimensions: the $V_b$ are all of it. So $[V_b, V_d]
-= V_e$ for some $e$. Let $b$ and $d$ be independent. Comparing both halves,
+= V_f$ for some $f$. Let $b$ and $d$ be independent. Comparing both halves,
 
 $$
 \begin{aligned}
-e/L &= \langle g_+ w_+, b\rangle\, d - \langle g_+ w_+, d\rangle\, b
+f/L &= \langle g_+ w_+, b\rangle\, d - \langle g_+ w_+, d\rangle\, b
   = -\langle g_- w_-, b\rangle\, d + \langle g_- w_-, d\rangle\, b ,
 \end{aligned}
 $$
@@ -93,7 +93,8 @@ Boundary
 - **Checked.** The derivative of the clocks, the bracket and its consequence by computer algebra. In numbers: the
   invariants of both halves along followed flows; the bracket of the code's fields, by finite differences, against the
   formula, and whether it leaves the span of the $V_b$; with matched clocks, the law of the sum and the identity
-  $D(v, w(0)) = D(w(t), w(0)) + D(v, w(t))$ for another pair $v$ with the same measurements.
+  $D_\Phi(z^\circ, w(0)) = D_\Phi(w(t), w(0)) + D_\Phi(z^\circ, w(t))$ for another pair $z^\circ$ with the same
+  measurements.
 - **Assumed.** That smooth functions with no slope along two fields have none along their bracket is quoted.
 - **No run can test.** That there is no potential. It is proved; the chapter shows limits that a potential could not
   have.
@@ -140,7 +141,7 @@ def derive(depth: Depth = L) -> Derivation:
     slope = sp.diff(clock, r) / (c * r) * in_w
     g = eta_u * (depth / (c * r**2) - depth + 2)
     steps = (
-        Step("The radius", r"\partial\sigma/\partial\theta_i", growth, r"$\sigma = \log\lVert z\rVert$."),
+        Step("The radius", r"\partial\sigma/\partial\theta_i", sp.powsimp(growth), r"$\sigma = \log\lVert z\rVert$."),
         Step("In weights", r"\partial\sigma/\partial\theta_i", tidy(in_w), r"$z_i^L = w_i e^{L\sigma}/r^L$."),
         Step("The clock", r"\partial\kappa/\partial\theta_i", g * w, "By the chain rule through r."),
         Step("The bracket", r"[V_b, V_d]_\pm", _bracket_symbol(), "Of clocks with the slopes $g_\\pm w_\\pm$."),

@@ -88,7 +88,7 @@ def derive(depth: Depth = L) -> Derivation:
         for k in range(4)
     ]
     p, u, v = sp.symbols("p_i u_+ u_-", positive=True)
-    pull = p * u**depth - p * v**depth
+    pull = p * (u**depth - v**depth)
     steps = (
         Step(
             "The square of z",

@@ -45,14 +45,14 @@ Proof
 A^\top (y - A w)$. So {prf:ref}`thm-invariants` says that $\theta_\pm' = \pm \kappa L\, p$ with one $\kappa$: the sum
 does not change, and $\theta_+(t) - \theta_+(0) \in \operatorname{row}(A)$.
 
-*The pair.* Fix $w$. The pairs with difference $w$ are $(w^+ + v, w^- + v)$, $v \ge 0$, with the positive and the
+*The pair.* Fix $w$. The pairs with difference $w$ are $(w^+ + b, w^- + b)$, $b \ge 0$, with the positive and the
 negative part of $w$. On this closed convex set $D_\Phi$ is strictly convex. It tends to infinity along every ray: by
 {prf:ref}`thm-mirror_map`, in the entries that grow $\theta_i$ tends to infinity at $L = 2$, and to $0 > \theta_{0,i}$
 above. So there is exactly one minimiser. It is not $0$ (which only $w = 0$ allows): along the pairs $s\, (w_0, w_0)$
 the direction is $u_0$, so that for $s \to 0$ the slope of $D_\Phi$ tends to a positive multiple of $\langle m_L(u_0) -
 m_L(z_0), w_0\rangle < 0$, as $z_0 = u_0 e^{\sigma(r_0)}$ with $\sigma(r_0) > 0$ (for gradient flow, to $-\infty$). So
 $r > 0$, and no entry is $0$ either: $\theta_i \to -\infty$ where $w_{\pm,i} \to 0$ while $r$ does not, and $D_\Phi$
-falls when $v_i$ grows from $0$. In the interior, the minimum over $v$ has the condition $(\theta_+ - \theta_0) +
+falls when $b_i$ grows from $0$. In the interior, the minimum over $b$ has the condition $(\theta_+ - \theta_0) +
 (\theta_- - \theta_0) = 0$.
 
 *Convex and smooth.* A minimum over some of the variables of a strictly convex function, if it is attained, is a
@@ -117,8 +117,8 @@ def derive(depth: Depth = L) -> Derivation:
     slopes = {sp.Derivative(divergence(plus, minus), plus): upper(w) - theta_0}
     slopes |= {sp.Derivative(divergence(plus, minus), minus): lower(w) - theta_0}
     along_pair = sum(slopes.values(), sp.S.Zero)
-    # The pair as a function of w: w_+ = w + v(w), w_- = v(w).
-    shift = sp.Function("v")(w)
+    # The pair as a function of w: w_+ = w + b(w), w_- = b(w).
+    shift = sp.Function("b")(w)
     chain = (upper(w) - theta_0) * sp.diff(w + shift, w) + (lower(w) - theta_0) * sp.diff(shift, w)
     law = {lower(w): 2 * theta_0 - upper(w)}
     z = sp.Symbol("z_i", positive=True)
@@ -128,8 +128,13 @@ def derive(depth: Depth = L) -> Derivation:
     steps = (
         Step("One half", r"\theta_+'", symbolic.tidy(motion), r"The chain rule; the other half has $-p$."),
         Step("Their sum", r"(\theta_+ + \theta_-)'", sum_rate, r"One sphere, hence one $\kappa$: it cancels."),
-        Step("The least pair", r"\partial_v D", along_pair, r"Move $w_+$ and $w_-$ together; this must be 0."),
-        Step("The gradient", r"\Psi'(w)", upper(w) - theta_0, "By the chain rule; what $v'(w)$ multiplies is 0."),
+        Step(
+            "The least pair",
+            r"\frac{\partial}{\partial b_i} D_\Phi",
+            along_pair,
+            "Move $w_+$ and $w_-$ by $b$; this must be 0.",
+        ),
+        Step("The gradient", r"\Psi'(w)", upper(w) - theta_0, "By the chain rule; what $b'(w)$ multiplies is 0."),
         Step("Symmetrically", r"\Psi'(w)", half, "By the law of the sum."),
     )
     residuals = symbolic.reduced(

@@ -45,8 +45,8 @@ Seen here. {cite:t}`ChouRauhutWard2024` report in experiments that weight normal
 the start.
 """
 
+from dataclasses import replace
 from functools import partial
-from math import ceil, log
 
 import sympy as sp
 
@@ -68,13 +68,20 @@ RESOLUTION = 1e-6  # of the limits, below which an excess is none
 def derive(depth: Depth = 2) -> Derivation:
     """By how much the magnification of weight normalization exceeds that of gradient flow."""
     q, rho = sp.symbols(r"q \rho_*", positive=True)
-    normalized, plain = c * (rho - q * rho) / 2, sp.log(rho) / 2 - sp.log(q * rho) / 2
+    normalized, plain = c * rho * (1 - q) / 2, sp.log(rho) / 2 - sp.log(q * rho) / 2
     gain = (c * rho * (1 - q) + sp.log(q)) / 2
     even = sp.log(1 / q) / (1 - q)
     steps = (
-        Step("Weight normalization", r"\log M_*", normalized, "$c\\,(\\rho_* - r_0^2)/2$ with $r_0^2 = q \\rho_*$."),
-        Step("Gradient flow", r"\log M_*", sp.expand_log(plain), "Half the logarithm of $\\rho_*/r_0^2$."),
-        Step("Difference", r"\log M_*^{WN} - \log M_*^{GF}", gain, "Positive for large ratios."),
+        Step(
+            "Weight normalization",
+            r"\log M_*^{\mathrm{WN}}",
+            normalized,
+            r"$c\,(\rho_* - r_0^2)/2$ with $r_0^2 = q \rho_*$.",
+        ),
+        Step(
+            "Gradient flow", r"\log M_*^{\mathrm{GF}}", sp.expand_log(plain), r"Half the logarithm of $\rho_*/r_0^2$."
+        ),
+        Step("Difference", r"\log M_*^{\mathrm{WN}} - \log M_*^{\mathrm{GF}}", gain, "Positive for large ratios."),
         Step("Even", r"c \rho_*", even, "Where the two magnifications are equal."),
     )
     return Derivation(steps, symbolic.reduced(sp.expand_log(normalized - plain - gain), gain.subs(c, even / rho)))
@@ -92,9 +99,7 @@ def measure(
     For the falsifiers: multiples of the `ratio` and of the `scale`, weights of another `size`,
     the two flows `swapped`.
     """
-    entries = 1 + case.seed % 3
-    drawn = Problem.gaussian(ceil(2 * entries * log(case.n / entries)), case.n, entries, case.seed)
-    problem = Problem(drawn.A, size * drawn.y)
+    problem = Problem(case.problem.A, size * case.problem.y)
     radius = scale * case.scale * float(radius_of(basis_pursuit(problem).weights, case.depth))
 
     def excess(flow: Flow) -> float:
@@ -105,8 +110,16 @@ def measure(
     return Measurement(measured, max(FACTOR * other, RESOLUTION))
 
 
-# Beyond the window double precision holds the limits of depth 2 alone.
-SHALLOW = Ensemble(depths=(2,), ratios=(10, 15), scales=(0.317, 0.632), columns=(16, 28), uniform=True)
+PROBLEMS = Ensemble(
+    depths=(2, 3),
+    ratios=(10, 15),
+    scales=(0.317, 0.632),
+    matrices=("gaussian",),
+    columns=(16, 28),
+    uniform=True,
+    sparse=3,
+)
+SHALLOW = replace(PROBLEMS, depths=(2,))  # beyond the window double precision holds the limits of depth 2 alone
 
 REPRESENTATIVE = Assumption(
     "A representative ensemble",
@@ -120,7 +133,7 @@ THEOREM = Theorem(
     kind=Kind.OBSERVATION,
     tolerance=0.0,
     share=0.9,
-    ensemble=Ensemble(depths=(2, 3), ratios=(10, 15), scales=(0.317, 0.632), columns=(16, 28), uniform=True),
+    ensemble=PROBLEMS,
     derive=derive,
     measure=measure,
     assumes=(REPRESENTATIVE,),

@@ -10,22 +10,22 @@ $D_\Phi$ be the divergence of the flow's mirror map, $t \ge 0$ and $S = \lVert w
 
 1. **constant ratio**: $c = \eta_u/\eta_r$ does not depend on time (weight normalization);
 2. **uniform start**: $w_0 = \tfrac{S_0}{N} \mathbf 1$;
-3. **same measurements**: $z \ge 0$ and $A z = A w(t)$,
+3. **same measurements**: $z^\circ \ge 0$ and $A z^\circ = A w(t)$,
 
 then
 
 $$
 \begin{aligned}
-D_\Phi(z, w_0) = D_\Phi(\tfrac SN \mathbf 1, w_0) + D_\Phi(w(t), \tfrac SN \mathbf 1) + D_\Phi(z, w(t)),
+D_\Phi(z^\circ, w_0) = D_\Phi(\tfrac SN \mathbf 1, w_0) + D_\Phi(w(t), \tfrac SN \mathbf 1) + D_\Phi(z^\circ, w(t)),
 \end{aligned}
 $$
 
-and so $D_\Phi(\tfrac SN \mathbf 1, w_0) \le D_\Phi(z, w_0)$, which bounds $S$ as in {prf:ref}`thm-mass_bound`. With the
-least mass that has the same measurements, $z = z^*(t)$ and
+and so $D_\Phi(\tfrac SN \mathbf 1, w_0) \le D_\Phi(z^\circ, w_0)$, which bounds $S$ as in {prf:ref}`thm-mass_bound`.
+With the least mass that has the same measurements, $z^\circ = z^*(t)$ and
 
 $$
 \begin{aligned}
-Q(t) = \lVert z^*(t)\rVert_1 = \min\{ \lVert v\rVert_1 : A v = A w(t),\ v \ge 0 \},
+Q(t) = \lVert z^*(t)\rVert_1 = \min\{ \lVert z^\circ\rVert_1 : A z^\circ = A w(t),\ z^\circ \ge 0 \},
 \end{aligned}
 $$
 
@@ -40,12 +40,12 @@ $$
 
 Proof
 -----
-By {prf:ref}`thm-implicit_bias`, whose part for finite times asks for no interpolant, $D_\Phi(z, w_0) = D_\Phi(w(t),
-w_0) + D_\Phi(z, w(t))$ for all $z \ge 0$ with $A z = A w(t)$: both $w_0$ and $w(t)$ lie on the leaf $\nabla\Phi(w_0)
-+ \operatorname{row}(A)$. So $w(t)$ minimises $D_\Phi(\cdot, w_0)$ over the interpolants of $A w(t)$, which is the
-limit of the flow for these measurements, where it does not collapse. The second right angle, at the uniform weights
-of mass $S$, is that of {prf:ref}`thm-mass_bound`: it knows of $w(t)$ only its mass. The last line is
-{prf:ref}`thm-excess_weight_norm` for the measurements $A w(t)$; its proof uses the bound on the mass alone.
+By {prf:ref}`thm-implicit_bias`, whose part for finite times asks for no interpolant, $D_\Phi(z^\circ, w_0) =
+D_\Phi(w(t), w_0) + D_\Phi(z^\circ, w(t))$ for all $z^\circ \ge 0$ with $A z^\circ = A w(t)$: both $w_0$ and $w(t)$ lie
+on the leaf $\nabla\Phi(w_0) + \operatorname{row}(A)$. So $w(t)$ minimises $D_\Phi(\cdot, w_0)$ over the interpolants of
+$A w(t)$, which is the limit of the flow for these measurements, where it does not collapse. The second right angle, at
+the uniform weights of mass $S$, is that of {prf:ref}`thm-mass_bound`: it knows of $w(t)$ only its mass. The last line
+is {prf:ref}`thm-excess_weight_norm` for the measurements $A w(t)$; its proof uses the bound on the mass alone.
 
 Boundary
 --------
@@ -113,18 +113,18 @@ def derive(depth: Depth = symbolic.L) -> Derivation:
     steps = (
         Step(
             "Four divergences",
-            r"D_\Phi(z, w_0) - D_\Phi(\bar w, w_0) - D_\Phi(w, \bar w) - D_\Phi(z, w)",
+            r"D_\Phi(z^\circ, w_0) - D_\Phi(\bar w, w_0) - D_\Phi(w, \bar w) - D_\Phi(z^\circ, w)",
             sp.Symbol(
-                r"\langle\nabla\Phi(w) - \nabla\Phi(w_0), z - w\rangle"
+                r"\langle\nabla\Phi(w) - \nabla\Phi(w_0), z^\circ - w\rangle"
                 r" + \langle\nabla\Phi(\bar w) - \nabla\Phi(w_0), w - \bar w\rangle"
             ),
             "By the definition of the divergence; the potentials cancel.",
         ),
         Step(
             "Same measurements",
-            r"\langle A^\top\lambda, z - w\rangle",
+            r"\langle A^\top\lambda, z^\circ - w\rangle",
             sp.simplify((theta - theta_0).dot(z - w).subs(same)),
-            "On the leaf, with $A z = A w$, for one measurement of three weights.",
+            r"On the leaf, with $A z^\circ = A w$, for one measurement of three weights.",
         ),
         Step(
             "Same mass",
@@ -195,8 +195,8 @@ THEOREM = Theorem(
     falsifiers=(
         Falsifier(1, "a ratio that grows by half", partial(measure, drift=0.5)),
         Falsifier(2, "$x(0)$ from 1 to 4 over the entries", partial(measure, direction=tilted)),
-        Falsifier(3, "nine tenths of $z$: other measurements", partial(measure, target=0.9)),
-        Falsifier("formula", r"$D_\Phi(z, \cdot)$ from a start of twice the radius", partial(measure, scale=2.0)),
+        Falsifier(3, r"nine tenths of $z^\circ$: other measurements", partial(measure, target=0.9)),
+        Falsifier("formula", r"$D_\Phi(z^\circ, \cdot)$ from a start of twice the radius", partial(measure, scale=2.0)),
         Falsifier("formula", r"half of $D_\Phi(w(t), \tfrac SN\mathbf 1)$", partial(measure, share=0.5)),
     ),
     mutants=(

@@ -48,12 +48,12 @@ If moreover
 3. **released below zero**: $\ell(w(T)) < \ell(0)$;
 4. **constant ratio**: in phase two $\eta_r > 0$ and $c = \eta_u/\eta_r > 0$ do not depend on time,
 
-then, with $e = y - A w$ and the smallest positive singular value $\sigma$ of $A$, for $t \ge T$
+then, with $\epsilon = y - A w$ and the smallest positive singular value $\sigma$ of $A$, for $t \ge T$
 
 $$
 \begin{aligned}
-r(t) &\ge r_- := \frac{\lVert y\rVert - \lVert e(T)\rVert}{\lVert A\rVert} > 0, &
-\lVert e(t)\rVert &\le \lVert e(T)\rVert\, e^{-\eta_r \sigma^2 \min(1,\, c\, r_-^2)\, (t - T)},
+r(t) &\ge r_- := \frac{\lVert y\rVert - \lVert\epsilon(T)\rVert}{\lVert A\rVert} > 0, &
+\lVert\epsilon(t)\rVert &\le \lVert\epsilon(T)\rVert\, e^{-\eta_r \sigma^2 \min(1,\, c\, r_-^2)\, (t - T)},
 \end{aligned}
 $$
 
@@ -71,17 +71,17 @@ $u_0$ with $n_0 > 0$ the excess of the limit falls at least like $e^{-2 \mu T}$.
 Proof
 -----
 *What the sphere leaves of the force.* As $p \in \operatorname{row}(A)$, $u_\perp' = -\eta_u r_1 s\, u_\perp$, so
-$n' = -\eta_u r_1 s\, n$. Hence $v = u/n$ moves by
+$n' = -\eta_u r_1 s\, n$. Hence $\hat u = u/n$ moves by
 
 $$
 \begin{aligned}
-v' &= \eta_u r_1\, p/n, & \lVert v\rVert &= 1/n, & \lVert v_\perp\rVert &= 1 .
+\hat u' &= \eta_u r_1\, p/n, & \lVert \hat u\rVert &= 1/n, & \lVert \hat u_\perp\rVert &= 1 .
 \end{aligned}
 $$
 
-Let $X = \langle a, v\rangle/\lVert a\rVert$. As $A^\top A\, a = d$ and $p = A^\top A\, (w^\dagger - r_1 u)$,
+Let $X = \langle a, \hat u\rangle/\lVert a\rVert$. As $A^\top A\, a = d$ and $p = A^\top A\, (w^\dagger - r_1 u)$,
 $\langle p, a\rangle = \langle w^\dagger - r_1 u, d\rangle \ge \langle w^\dagger, d\rangle - r_1 \lVert d\rVert$. As
-$a \in \operatorname{row}(A)$, $1/n = \lVert v\rVert \ge \sqrt{1 + X^2}$. So
+$a \in \operatorname{row}(A)$, $1/n = \lVert \hat u\rVert \ge \sqrt{1 + X^2}$. So
 
 $$
 \begin{aligned}
@@ -93,8 +93,8 @@ $$
 *Which d.* For $w^\dagger$ the numerator in $\mu$ is $q - r_1 \sqrt q$. For $A^\top y$ it is $\lVert y\rVert^2 - r_1
 \lVert A^\top y\rVert$, and $(A^\top A)^+ A^\top y = w^\dagger$.
 
-*Steps.* A projected step divides $u_\perp$ by $\lVert\tilde u\rVert$. So $v$ becomes $\tilde u/n = v + h \eta_u r_1
-p/n$, and $X$ grows by at least $h\mu\sqrt{1 + X^2}$. For $X = \sinh \xi$ and any $\xi$
+*Steps.* A projected step divides $u_\perp$ by $\lVert\tilde u\rVert$. So $\hat u$ becomes $\tilde u/n = \hat u + h
+\eta_u r_1 p/n$, and $X$ grows by at least $h\mu\sqrt{1 + X^2}$. For $X = \sinh \xi$ and any $\xi$
 
 $$
 \begin{aligned}
@@ -116,15 +116,15 @@ $\operatorname{arcosh}(1/n_0) < \xi_0 + \mu T$.
 
 $$
 \begin{aligned}
-\tfrac12 \tfrac{d}{dt} \lVert e\rVert^2 &= -\langle p, K p\rangle \le -\eta_r \min(1, c\, r^2)\, \sigma^2 \lVert
-e\rVert^2,
+\tfrac12 \tfrac{d}{dt} \lVert\epsilon\rVert^2 &= -\langle p, K p\rangle
+  \le -\eta_r \min(1, c\, r^2)\, \sigma^2 \lVert\epsilon\rVert^2,
 \end{aligned}
 $$
 
-as $p = A^\top e$ with $e$ in the range of $A$. So $\lVert e\rVert$ does not increase, $\lVert A\rVert\, |r| \ge
-\lVert A w\rVert \ge \lVert y\rVert - \lVert e(T)\rVert > 0$, and $r$, which cannot pass through zero, stays above
-$r_-$. Hence the rate. Then $r' = \eta_r s$ is integrable, so $r$ and $K$ are bounded, $w' = K A^\top e$ is
-integrable, and $w(t)$ converges, to an interpolant since $e \to 0$.
+as $p = A^\top \epsilon$ with $\epsilon$ in the range of $A$. So $\lVert\epsilon\rVert$ does not increase, $\lVert
+A\rVert\, |r| \ge \lVert A w\rVert \ge \lVert y\rVert - \lVert\epsilon(T)\rVert > 0$, and $r$, which cannot pass through
+zero, stays above $r_-$. Hence the rate. Then $r' = \eta_r s$ is integrable, so $r$ and $K$ are bounded, $w' = K A^\top
+\epsilon$ is integrable, and $w(t)$ converges, to an interpolant since $\epsilon \to 0$.
 
 *The excess.* This is the start $(r_1, u(T))$ in {prf:ref}`thm-minimum_norm`, with $\nu = n(T)^2$: its bound without the
 hypothesis on the ratio. (The reason: the factor by which $u_\perp$ changes in phase two is $e^{c (r_1^2 -
@@ -173,8 +173,8 @@ STEPS = 30
 
 
 def derive(depth: Depth) -> Derivation:
-    """Phase one in v = u/n, its steps, the loss of zero, and the residual of phase two, with all sums written out."""
-    n, X, xi, m, eta_r = sp.symbols(r"n X \xi m \eta_r", positive=True)
+    """Phase one in u/n, its steps, the loss of zero, and the residual of phase two, with all sums written out."""
+    n, X, xi, m, eta_r = sp.symbols(r"n X \xi (h\mu) \eta_r", positive=True)
     held = symbolic.polar_rates(depth, sp.S.Zero)
     in_kernel = held[u].subs(p, 0) / u
     moved = {**held, n: in_kernel * n}
@@ -195,7 +195,7 @@ def derive(depth: Depth) -> Derivation:
     slope = -residual.dot(A * velocity) + force.dot(speed)
     steps = (
         Step("In the kernel", "n'/n", in_kernel, r"With $\eta_r = 0$, $r = r_1$: the force has no component there."),
-        Step("Relative to it", "v_i'", sp.simplify(symbolic.along(u / n, moved)), "For $v = u/n$."),
+        Step("Relative to it", r"\hat u_i'", sp.simplify(symbolic.along(u / n, moved)), r"For $\hat u = u/n$."),
         Step(
             "The force along $a$",
             r"\langle p, a\rangle - \langle w^\dagger - r u, A^\top A\, a\rangle",
@@ -208,7 +208,7 @@ def derive(depth: Depth) -> Derivation:
             sp.diff(sp.asinh(X), X),
             r"So $\xi = \operatorname{arsinh} X$ grows at least at the rate $\mu$.",
         ),
-        Step("A projected step", r"\sinh \xi + m \cosh \xi - \sinh(\xi + \log(1 + m))", left, r"$m = h\mu$; positive."),
+        Step("A projected step", r"\sinh \xi + h\mu \cosh \xi - \sinh(\xi + \log(1 + h\mu))", left, "Positive."),
         Step(
             "The loss of zero",
             r"\ell(0) - \ell(w) - r s - \tfrac12\lVert A w\rVert^2",
@@ -217,9 +217,9 @@ def derive(depth: Depth) -> Derivation:
         ),
         Step(
             "The residual",
-            r"\tfrac12 \tfrac{d}{dt}\lVert e\rVert^2 + \langle p, K p\rangle",
+            r"\tfrac12 \tfrac{d}{dt}\lVert\epsilon\rVert^2 + \langle p, K p\rangle",
             sp.expand(slope),
-            "$e' = -A K p$, $p = A^\\top e$.",
+            r"$\epsilon' = -A K p$, $p = A^\top \epsilon$.",
         ),
     )
     residuals = symbolic.reduced(

@@ -6,6 +6,7 @@ ensemble depends on i and the ensemble alone.
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil, log
 
 import numpy as np
 
@@ -98,6 +99,8 @@ class Ensemble:
     """Cases of the given depths and kinds of matrices, in turn; all other numbers are drawn.
 
     `ratios` and `scales` are ranges of log-uniform draws. `uniform` fixes the direction of the start (None: either).
+    With `sparse`, at most so many of the weights are nonzero, and as many measurements as usually find s of n weights
+    are taken: 2 s log(n/s), rounded up.
     """
 
     depths: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
@@ -106,11 +109,14 @@ class Ensemble:
     matrices: tuple[str, ...] = MATRICES
     columns: tuple[int, int] = (4, 12)
     uniform: bool | None = None
+    sparse: int | None = None
 
     def __post_init__(self) -> None:
         for name, (low, high) in (("ratios", self.ratios), ("scales", self.scales), ("columns", self.columns)):
             if not 0 < low <= high:
                 raise ValueError(f"{name} must be a range 0 < low <= high, got {(low, high)}")
+        if self.sparse is not None and not 1 <= self.sparse <= self.columns[0] // 5:
+            raise ValueError(f"sparse must be from 1 to a fifth of the columns, {self.columns}, got {self.sparse}")
         if unknown := set(self.matrices) - set(MATRICES):
             raise ValueError(f"matrices must be among {MATRICES}, got {sorted(unknown)}")
 
@@ -125,12 +131,16 @@ class Ensemble:
             ratio=_log_uniform(rng, self.ratios),
             scale=_log_uniform(rng, self.scales),
             matrix=self.matrices[(rounds + turn) % len(self.matrices)],
-            m=int(rng.integers(1, n)),
-            n=n,
-            sparsity=int(rng.integers(1, n + 1)),
+            **self._sizes(n, rng),
             uniform=bool(rng.integers(2)) if self.uniform is None else self.uniform,
             seed=index,
         )
+
+    def _sizes(self, n: int, rng: np.random.Generator) -> dict[str, int]:
+        if self.sparse is None:
+            return {"m": int(rng.integers(1, n)), "n": n, "sparsity": int(rng.integers(1, n + 1))}
+        sparsity = int(rng.integers(1, self.sparse + 1))
+        return {"m": ceil(2 * sparsity * log(n / sparsity)), "n": n, "sparsity": sparsity}
 
 
 def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:

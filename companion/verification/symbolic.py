@@ -5,11 +5,13 @@ them, the inner product $\langle p, u^L\rangle$, is one symbol. Learning rates a
 differentiates them holds for rates that vary in time. The depth is the symbol $L$, or a number.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import sympy as sp
+from sympy.printing.latex import LatexPrinter
 
 Rates: TypeAlias = Mapping[sp.Symbol, sp.Expr]
 Depth: TypeAlias = sp.Expr | int
@@ -20,20 +22,63 @@ p, sigma, dc = sp.symbols(r"p_i \sigma c'", real=True)
 pull = sp.Symbol(r"{\langle p, u^L\rangle}", real=True)
 
 
+RELATIONS = ("=", r"\le", r"\ge")
+
+
 @dataclass(frozen=True)
 class Step:
-    """One line of a derivation: what is done, the equation it gives (left side as LaTeX), and why it may be done."""
+    """One line of a derivation: what is done, what it gives, and why it may be done.
+
+    What it gives is a left side (as LaTeX), one of `RELATIONS`, and a right side.
+    """
 
     name: str
     left: str
     right: sp.Expr
     reason: str
+    relation: str = "="
 
     @property
     def equation(self) -> str:
-        """As LaTeX. A symbol whose name has a backslash is LaTeX already; sympy would split it at its underscores."""
+        """As LaTeX. Raises ValueError where that would say nothing, or more than one thing.
+
+        A symbol whose name has a backslash is LaTeX already; sympy would split it at its underscores.
+        """
         names = {s: f"{{{s.name}}}" for s in self.right.free_symbols if "\\" in s.name}
-        return f"{self.left} = {sp.latex(self.right, symbol_names=names)}"
+        right = _Printer({"symbol_names": names}).doprint(self.right)
+        if self.relation not in RELATIONS:
+            raise ValueError(f"the relation of {self.name!r} must be one of {RELATIONS}, got {self.relation!r}")
+        sides = _bare(self.left), _bare(right)
+        if not all(sides) or sides[0] == sides[1]:
+            raise ValueError(f"the sides of {self.name!r} must differ, neither empty, got {self.left!r} and {right!r}")
+        for side in (self.left, right):
+            if _RELATION.search(_outside_braces(side)):
+                raise ValueError(f"a side of {self.name!r} must have no relation of its own, got {side!r}")
+        return f"{self.left} {self.relation} {right}"
+
+
+_RELATION = re.compile(r"[=<>]|\\(leq?|geq?|ne|to)(?![a-z])")
+
+
+def _outside_braces(latex: str) -> str:
+    """Without what braces hold: an index or an exponent may have a relation."""
+    while (shorter := re.sub(r"\{[^{}]*\}", "", latex)) != latex:
+        latex = shorter
+    return latex
+
+
+def _bare(latex: str) -> str:
+    """What is left without spaces, braces and sizes of parentheses, and without a limit that nothing is taken of."""
+    without_limits = re.sub(r"\\lim_\{[^{}]*\}", "", latex)
+    return re.sub(r"\\left(?![a-z])|\\right(?![a-z])|\\[,;!]|[\s{}]", "", without_limits)
+
+
+class _Printer(LatexPrinter):  # type: ignore[misc]  # sympy has no types
+    """Sums begin with a positive term, where there is one, and end with what is left out: S - Q + O(h), not -Q + S."""
+
+    def _as_ordered_terms(self, expr: sp.Expr, order: str | None = None) -> list[sp.Expr]:
+        terms = super()._as_ordered_terms(expr, order=order)
+        return sorted(terms, key=lambda term: (bool(term.is_Order), bool(term.as_coeff_Mul()[0] < 0)))
 
 
 @dataclass(frozen=True)

@@ -147,15 +147,18 @@ def _derived(theorem: Theorem, first_failure: bool) -> Derived:
         if first_failure and not derivations[depth].holds:
             break
     first = theorem.depths[0]
+    # All of them: chapters show derivations at other depths.
+    lines = {
+        depth: tuple(Line(name=step.name, reason=step.reason, equation=step.equation) for step in derivation.steps)
+        for depth, derivation in derivations.items()
+    }
     return Derived(
         depths=tuple(
             Reduced(depth=str(depth), residuals=len(derivation.residuals), holds=derivation.holds)
             for depth, derivation in derivations.items()
         ),
         shown=str(first),
-        steps=tuple(
-            Line(name=step.name, reason=step.reason, equation=step.equation) for step in derivations[first].steps
-        ),
+        steps=lines[first],
     )
 
 

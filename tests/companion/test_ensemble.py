@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from companion.theorems import sparser_in_the_window
 from companion.verification.ensemble import CONDITION, MATRICES, Case, Ensemble
 
 CASES = [Ensemble().case(index) for index in range(84)]
@@ -31,6 +32,27 @@ def test_numbers_lie_in_their_ranges() -> None:
         assert case.depth == 2
         assert 1 <= case.m < case.n
         assert 1 <= case.sparsity <= case.n
+
+
+def test_sparse_weights_have_the_measurements_that_find_them() -> None:
+    ensemble = Ensemble(matrices=("gaussian",), columns=(16, 28), sparse=3)
+    cases = [ensemble.case(index) for index in range(30)]
+    assert {case.sparsity for case in cases} == {1, 2, 3}
+    for case in cases:
+        assert case.m == np.ceil(2 * case.sparsity * np.log(case.n / case.sparsity)) < case.n
+        assert np.count_nonzero(case.problem.truth) == case.sparsity
+        assert np.allclose(case.target, case.problem.truth, atol=1e-9) or case.target.sum() < case.problem.truth.sum()
+
+
+def test_the_worst_case_of_a_theorem_on_gaussian_measurements_is_one_of_them() -> None:
+    ensemble = sparser_in_the_window.THEOREM.ensemble
+    for case in (ensemble.case(index) for index in range(100)):
+        assert (case.matrix, case.uniform) == ("gaussian", True)
+        assert case.depth in {2, 3}
+        assert 16 <= case.n <= 28
+        assert case.sparsity <= 3
+        assert 0.1 <= case.scale**2 <= 0.4
+        assert 10 <= case.ratio <= 15
 
 
 @pytest.mark.parametrize(
@@ -71,6 +93,8 @@ def test_target_solves_basis_pursuit() -> None:
         ({"ratios": (0, 1)}, "ratios must be a range"),
         ({"scales": (2, 1)}, "scales must be a range"),
         ({"columns": (0, 4)}, "columns must be a range"),
+        ({"sparse": 0}, "sparse must be from 1"),
+        ({"sparse": 3, "columns": (14, 20)}, "sparse must be from 1"),
         ({"matrices": ("pretty",)}, r"matrices must be among .* got \['pretty'\]"),
     ],
 )

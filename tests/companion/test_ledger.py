@@ -14,7 +14,7 @@ from companion.ledger import LedgerError, closure, order, statuses
 from companion.running.structured import FileError, read, text
 from companion.theorems import magnification
 from companion.verification.ensemble import Case
-from companion.verification.symbolic import Derivation
+from companion.verification.symbolic import Depth, Derivation, Step
 from companion.verification.theorem import Certificate, Falsifier, Kind, Measurement, Theorem
 from companion.verification.verification import LEDGER, VERIFICATION, Assumed, Measured, Status, Verification
 from companion.verification.verify import verify
@@ -114,6 +114,20 @@ def test_falsifier_must_be_rejected_in_its_share() -> None:
 def test_nonzero_residual_is_refuted() -> None:
     found = verify(replace(THEOREM, derive=lambda depth: Derivation((), (sp.Symbol("rest"),))), cases=1)
     assert len(found.failures) == len(THEOREM.depths)
+
+
+@pytest.mark.parametrize("left", ["", "r", "s = r"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_step_that_says_nothing_or_two_things_stops_the_build(left: str, deep: bool) -> None:
+    shown = THEOREM.depths[0]
+
+    def derive(depth: Depth) -> Derivation:
+        wrong = (depth != shown) is deep
+        return Derivation((Step("Square", left if wrong else "s", sp.Symbol("r"), ""),), ())
+
+    found = verify(replace(THEOREM, derive=derive), cases=1)
+    assert [message.split(":")[0] for message in found.missing] == ["the derivation raised ValueError"]
+    assert "'Square'" in found.missing[0]
 
 
 def test_certificate_needs_its_digits() -> None:

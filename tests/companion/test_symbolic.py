@@ -128,6 +128,49 @@ def test_names_that_are_latex_are_printed_as_they_are() -> None:
     assert step.equation == r"s = {\rho(w_\infty)}^{2} + u_{i}"
 
 
+def test_a_sum_begins_with_a_positive_term() -> None:
+    S, Q = sp.symbols("S Q", positive=True)
+    assert symbolic.Step("Excess", "e", (S - Q) / Q, "").equation == r"e = \frac{S - Q}{Q}"
+    assert symbolic.Step("Fall", "f", -S - Q, "").equation == "f = - Q - S"
+    assert symbolic.Step("Expand", "x", 1 - S + sp.O(S**2), "").equation == r"x = 1 - S + O\left(S^{2}\right)"
+
+
+def test_a_bound_is_printed_with_its_relation() -> None:
+    assert symbolic.Step("Bound", "S - Q", r, "", r"\le").equation == r"S - Q \le r"
+    with pytest.raises(ValueError, match="the relation of 'Bound' must be one of"):
+        _ = symbolic.Step("Bound", "S - Q", r, "", "<").equation
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("", r),
+        ("  {} ", r),
+        (r"\lim_{c\to\infty}", r),
+        ("c", sp.Symbol(" ")),
+        ("r", r),
+        (r"\left( c + r \right)^{2}", (r + c) ** 2),
+    ],
+)
+def test_a_side_that_is_empty_or_repeats_the_other_is_refused(left: str, right: sp.Expr) -> None:
+    with pytest.raises(ValueError, match="the sides of 'Wrong' must differ, neither empty"):
+        _ = symbolic.Step("Wrong", left, right, "").equation
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("E = r", c), ("E", sp.Le(r, c, evaluate=False)), (r"E \ge r", c), (r"\lim E \to r", c), ("E < r", c)],
+)
+def test_a_side_with_a_relation_of_its_own_is_refused(left: str, right: sp.Expr) -> None:
+    with pytest.raises(ValueError, match="a side of 'Wrong' must have no relation of its own"):
+        _ = symbolic.Step("Wrong", left, right, "").equation
+
+
+def test_indices_may_have_relations() -> None:
+    assert symbolic.Step("Sum", r"\sum_{i=1}^N w_i", r, "").equation == r"\sum_{i=1}^N w_i = r"
+    assert symbolic.Step("Length", r"\left\|w\right\|", r, "").equation == r"\left\|w\right\| = r"
+
+
 def parts(latex: str) -> Iterator[str]:
     """Every part in braces, and the whole, without the parts in braces inside it."""
     while True:
@@ -142,7 +185,7 @@ def parts(latex: str) -> Iterator[str]:
 @pytest.mark.parametrize("name", theorems.names())
 def test_equations_of_derivations_are_well_formed(name: str) -> None:
     theorem = theorems.theorem(name)
-    for step in theorem.derive(theorem.depths[0]).steps:
+    for step in (step for depth in theorem.depths for step in theorem.derive(depth).steps):
         for part in parts(step.equation.replace(r"\{", "").replace(r"\}", "")):
             assert part.count("(") == part.count(")"), step
             assert part.count(r"\langle") == part.count(r"\rangle"), step
