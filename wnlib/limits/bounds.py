@@ -83,7 +83,7 @@ def entropy_excess(target: Array) -> float:
 def normalized_mass_bound(ratio: float, scale: float, target: Array) -> float:
     r"""`mass_bound` of weight normalization at depth 2, in closed form.
 
-    $S_0 + \sqrt{(Q - S_0)^2 + 2 Q\,\mathrm{KL}(p_z \| \tfrac1N)/c}$ with $S_0 = r_0^2$.
+    $S_0 + \sqrt{(Q - S_0)^2 + 2 Q\,\mathrm{KL}(\pi^* \| \tfrac1N)/c}$ with $S_0 = r_0^2$.
     """
     Q, S0 = float(np.sum(target)), scale**2
     return float(S0 + np.hypot(Q - S0, np.sqrt(2 * Q * entropy_excess(target) / ratio)))
@@ -93,7 +93,7 @@ def plain_mass_bound(scale: float, target: Array) -> float:
     r"""`mass_bound` of gradient flow at depth 2, in closed form.
 
     With $S_0 = r_0^2$, the larger solution S of $S \log\frac{S}{S_0} - S = Q \log\frac{Q}{S_0} - Q + Q\,
-    \mathrm{KL}(p_z \| \tfrac1N)$: $S = S_0 e^{1 + t}$ with $t e^t = k/e$, where $k S_0$ is the right side.
+    \mathrm{KL}(\pi^* \| \tfrac1N)$: $S = S_0 e^{1 + t}$ with $t e^t = k/e$, where $k S_0$ is the right side.
     """
     Q, S0 = float(np.sum(target)), scale**2
     k = Q / S0 * (np.log(Q / S0) - 1 + entropy_excess(target))
@@ -111,7 +111,7 @@ def magnification_excess_bound(flow: Flow, scale: float, target: Array) -> float
 
     It is $(1 - \sigma/Q)/(M^{L-2} - 1)$. M is the factor by which coordinates are magnified from the start's radius to
     the target's, $\sigma = N^{(2-L)/2} \rho(z)^{L/2}$ the mass of the uniform weights whose radius is that of the
-    target. At depth 2 the limit L -> 2 of it, $\mathrm{KL}(p_z \| \tfrac1N) / (2 \log M)$: $2 \log M$ is
+    target. At depth 2 the limit L -> 2 of it, $\mathrm{KL}(\pi^* \| \tfrac1N) / (2 \log M)$: $2 \log M$ is
     $c (Q - r_0^2)$ with weight normalization and $\log(Q/r_0^2)$ without.
 
     Args:

@@ -73,7 +73,7 @@ def divergence_excludes_collapse(flow: Flow, start: Polar, target: Array) -> boo
 
     The divergence to an interpolant z (`target`, shape (N,), nonnegative) decreases. A collapse, w -> 0 with a
     direction u, would leave $\Phi(z) - \Phi(0) - \langle m_L(u), z\rangle$ of it, least at $u \propto z^{1/L}$.
-    At depth 2 from a uniform start: $c\,r_0^2 (2Q - r_0^2) > 2Q\,\mathrm{KL}(p_z \| \mathbf 1/N)$ excludes it.
+    At depth 2 from a uniform start: $c\,r_0^2 (2Q - r_0^2) > 2Q\,\mathrm{KL}(\pi^* \| \mathbf 1/N)$ excludes it.
     """
     if isinstance(flow, GradientFlow):
         return True

@@ -14,7 +14,7 @@ from wnlib.sparse.basis_pursuit import basis_pursuit
 
 
 def window_mass(problem: Problem, depth: int, scale: float) -> float:
-    r"""The mass that a ratio c -> inf leads to, $\min\{\|v\|_1 : A v = y,\ v \ge 0,\ \rho(v) \ge r_0^2\}$, depth >= 2.
+    r"""The mass that a ratio c -> inf leads to: the least of interpolants z >= 0 with $\rho(z) \ge r_0^2$, depth >= 2.
 
     Q within the window. Beyond it a Lagrange multiplier turns the constraint into the divergence of gradient flow from
     a uniform start, whose scale is found such that $\rho$ of its limit is $r_0^2$.

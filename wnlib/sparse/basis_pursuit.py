@@ -18,7 +18,7 @@ class BasisPursuit(Value):
     r"""A minimiser of $\|z\|_1$ over $A z = y,\ z \ge 0$, and the certificate that it is one.
 
     Attributes:
-        weights: The minimiser $z^\star$, shape (N,).
+        weights: The minimiser $z^*$, shape (N,).
         dual: $\nu$ with $A^\top \nu \le 1$, shape (M,), so that $\langle y, \nu\rangle \le Q$ bounds the optimum
             rigorously.
         value: $Q$, the l1 norm of the weights.
