@@ -97,7 +97,7 @@ def test_a_changed_docstring_is_a_reason_to_write_the_pages_again(tmp_path: Path
 
 
 class Book:
-    """The pages of the reference, those of the notation and of the theorems' labels, and nothing else."""
+    """The pages of the reference, those of the notation and of the theorems' labels, and what these link to."""
 
     def __init__(self, root: Path, found: Sequence[api.Entry]) -> None:
         self.root = root
@@ -111,7 +111,11 @@ class Book:
             statement = directive("prf:theorem", one.text.title, "$1 < 2$", f"label: thm-{name}")
             self.write(f"theorems/{name}.md", f"# {one.text.title}\n\n{statement}\n")
         pages = [f"theorems/{name}" for name in names()] + [f"api/{room}" for room in ["index", *ROOMS]]
-        chapters = [{"file": page} for page in [*pages, "book/bibliography"]]
+        notation = (root / "book" / "notation.md").read_text("utf-8")
+        linked = re.findall(r"{doc}`/(notebooks/\w+)`", notation)
+        for name in linked:
+            self.write(f"{name}.md", "# A chapter\n")
+        chapters = [{"file": page} for page in [*pages, *linked, "book/bibliography"]]
         self.write("_toc.yml", yaml.safe_dump({"format": "jb-book", "root": "book/notation", "chapters": chapters}))
 
     def write(self, name: str, text: str) -> None:
