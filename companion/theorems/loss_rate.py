@@ -95,7 +95,7 @@ Derived here; the two Lyapunov functions are standard for gradient flows of conv
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import sympy as sp
@@ -212,12 +212,19 @@ def _waiting() -> tuple[sp.Expr, ...]:
     )
 
 
+@cache  # all falsifiers but one look at the same
 def waiting(case: Case, flow: Flow) -> tuple[Trajectory, Array]:
     """From a tiny start, one measurement, to which all weights add; and the limit (N,)."""
     problem = Problem(case.rng().uniform(0.5, 1.0, (1, case.n)), np.ones(1))
     start = flow.start(case.n, TINY)
     path = integrate(flow, problem, start, 1e12, rtol=1e-6, stop_loss=1e-4 * problem.loss_of_zero)
     return path, limit(flow, problem, start).weights
+
+
+@cache
+def sparse(case: Case, flow: Flow) -> Trajectory:
+    """On the way to sparse weights."""
+    return short(flow, case.problem, sheltered(case), steps=25)
 
 
 def short(flow: Flow, problem: Problem, start: Polar, steps: int = 8) -> Trajectory:
@@ -273,11 +280,10 @@ def measure(
     for flow in flows:
         problem, end, begin = planned(case, flow)
         near = short(flow, problem, begin if start is None else start(case))
-        sparse = short(flow, case.problem, sheltered(case), steps=25)
         sides += [
             to_interpolant(near, end if exact else near.weights[0], first),
             to_limit(near, end, dual, second),
-            to_interpolant(sparse, np.asarray(case.problem.truth), first),
+            to_interpolant(sparse(case, flow), np.asarray(case.problem.truth), first),
             to_limit(*waiting(case, flow), dual, second, last),
         ]
     left, right = (np.concatenate(side) for side in zip(*sides, strict=True))
