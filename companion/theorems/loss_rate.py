@@ -10,7 +10,7 @@ $d\tau = \kappa L\, dt$, and $\lambda$ and $D$ be as in {prf:ref}`thm-dual_flow`
 
 1. **dual flow**: $c$ is constant and $r > 0$, up to the time in question;
 2. **interpolant**: $A z^\circ = y$, and $z^\circ \ge 0$ or $L = 1$;
-3. **attained**: $\lambda_\infty$ in the range of $A$ minimises $D$ (for the second bound),
+3. **attained**: $\lambda_\infty$ in the range of $A$ minimises $D$ (for all bounds but the first),
 
 then the loss does not increase and, with the weights $w_\infty$ that belong to $\lambda_\infty$,
 
