@@ -8,7 +8,7 @@ from statistics import median
 from companion.telling.numbers import number
 from companion.verification.theorem import BOUNDS
 from pipeline.pages.markdown import link, table
-from pipeline.pages.theorem import Entry, defined
+from pipeline.pages.theorem import Entry, defined, rejected
 
 INTRODUCTION = """A check is worth what it can find. Here is what each kind of check in this book can find and what it
 cannot, how much of it there was, how often falsifiers are rejected, and how tight each bound is where it was measured.
@@ -102,8 +102,8 @@ def kinds(entries: Mapping[str, Entry]) -> Iterator[list[str]]:
 def rejections(entry: Entry) -> list[str]:
     falsifiers = entry.verification.falsifiers
     least = min(falsifiers, key=lambda one: one.rejections / one.cases)
-    rejected, cases = (sum(getattr(one, name) for one in falsifiers) for name in ("rejections", "cases"))
-    return [link(entry.theorem), f"{rejected} of {cases}", f"{least.rejections} of {least.cases}: {least.change}"]
+    rejections, cases = (sum(getattr(one, name) for one in falsifiers) for name in ("rejections", "cases"))
+    return [link(entry.theorem), f"{rejections} of {cases}", f"{rejected(least)}: {least.change}"]
 
 
 def tightness(entries: Mapping[str, Entry]) -> Iterator[list[str]]:

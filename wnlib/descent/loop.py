@@ -86,9 +86,10 @@ def descend(
         raise ArgumentError(f"divergence must be 'raise' or 'record', got {divergence!r}")
     shape = shape_of_runs(start=start.radius, **method.parameters, step=step, seed=seed, stop_loss=stop_loss)
     units = Units.of(problem, method.depth)
+    own = units.problem(problem)
     if method.depth >= 2:
-        require_nonnegative_interpolant(problem, units.problem(problem))
-    own, own_step = units.problem(problem), to_own("step", step, units.time)
+        require_nonnegative_interpolant(problem, own)
+    own_step = to_own("step", step, units.time)
     runs = Runs.at(in_units(method, units), own, units.start(start), own_step, from_own(stop_loss, -units.loss), shape)
     epochs = Epochs(own, batch_size, seed if seed.ndim == 0 else np.broadcast_to(seed, shape).ravel())
     all_rows = None if batch_size is None else Minibatch(own.A, own.y)

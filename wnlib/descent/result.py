@@ -66,8 +66,7 @@ class Descent(Value):
     def loss(self) -> Array:
         """Square loss, shape (T, ...)."""
         units = Units.of(self.problem, self.method.depth)
-        own = units.problem(self.problem).loss(from_own(self.weights, -units.weights))
-        return np.asarray(from_own(own, units.loss))
+        return np.asarray(from_own(units.loss_of(self.problem, self.weights), units.loss))
 
     @property
     def l1(self) -> Array:

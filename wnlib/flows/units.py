@@ -107,6 +107,10 @@ class Units:
             stated[self] = type(problem)(A, y, truth, problem.tolerance)
         return stated[self]
 
+    def loss_of(self, problem: Problem, weights: Array) -> Array:
+        """The loss, in these units, of weights (..., N) in the caller's; shape (...)."""
+        return self.problem(problem).loss(from_own(weights, -self.weights))
+
     def flow(self, flow: AnyFlow) -> AnyFlow:
         """The flow in these units. Raises ArgumentError if its ratio has no floating-point number there."""
         if isinstance(flow, GradientFlow):

@@ -37,16 +37,17 @@ def window_mass(problem: Problem, depth: int, scale: float) -> float:
         [3.0189, 4.0]
     """
     depth, scale = check.integer("depth", depth, least=2), check.positive("scale", scale)
-    pursuit, flow, units = basis_pursuit(problem), GradientFlow(depth), Units.of(problem, depth)
-    if scale <= float(radius_of(pursuit.weights, depth)):
+    pursuit, units = basis_pursuit(problem), Units.of(problem, depth)
+    inside = float(radius_of(pursuit.weights, depth))
+    if scale <= inside:
         return pursuit.value
-    return float(from_own(_beyond(flow, units.problem(problem), to_own("scale", scale, units.point)), units.weights))
+    own_inside, own_scale = from_own(inside, -units.point), to_own("scale", scale, units.point)
+    return float(from_own(_beyond(units.problem(problem), depth, own_inside, own_scale), units.weights))
 
 
-def _beyond(flow: GradientFlow, problem: Problem, scale: float) -> float:
-    """The mass beyond the window."""
-    depth, curve = flow.depth, LimitCurve(problem, flow.depth)
-    inside = float(radius_of(basis_pursuit(problem).weights, depth))
+def _beyond(problem: Problem, depth: int, inside: float, scale: float) -> float:
+    """The mass beyond the window, whose end is `inside`."""
+    flow, curve = GradientFlow(depth), LimitCurve(problem, depth)
 
     def end(log_scale: float) -> Array:
         start = flow.start(problem.shape[1], float(np.exp(log_scale)))

@@ -75,10 +75,11 @@ def integrate(
         raise ArgumentError(f"coordinates must be 'dual' or 'primal', got {coordinates!r}")
     stop_loss = check.nonnegative("stop_loss", stop_loss)
     units = Units.of(problem, flow.depth)
+    own = units.problem(problem)
     if flow.depth >= 2:
-        require_nonnegative_interpolant(problem, units.problem(problem))
+        require_nonnegative_interpolant(problem, own)
     stop = _Stop(to_own("t_end", t_end, units.time), from_own(stop_loss, -units.loss), units)
-    follow = partial(_Segment.solve, units.flow(flow), units.problem(problem), stop, rtol=rtol, coordinates=coordinates)
+    follow = partial(_Segment.solve, units.flow(flow), own, stop, rtol=rtol, coordinates=coordinates)
     segments = [follow(units.start(start), 0.0)]
     while segments[-1].expired and (until := segments[-1].until) < stop.time:
         last = segments[-1]

@@ -84,8 +84,7 @@ class Trajectory(Value):
         return self._own_loss_at(self.points)
 
     def _own_loss_at(self, points: Polar) -> Array:
-        weights = from_own(points.weights(self.flow.depth), -self._units.weights)
-        return self._units.problem(self.problem).loss(weights)
+        return self._units.loss_of(self.problem, points.weights(self.flow.depth))
 
     @property
     def l1(self) -> Array:

@@ -180,8 +180,9 @@ class LogWeightNormChart(LogChart):
         )
         # by log r, then by log z on the basis
         D_unit_output = np.column_stack([np.zeros_like(residual), D_unit_output])
-        D_residual = -self._bounded_exp(L * state[0]) * D_unit_output
-        D_residual[:, 0] -= L * self._bounded_exp(L * state[0]) * unit_output
+        r_L = self._bounded_exp(L * state[0])
+        D_residual = -r_L * D_unit_output
+        D_residual[:, 0] -= L * r_L * unit_output
         hold, D_hold = self._hold(state[0])
         D_along = unit_output @ D_residual + residual @ D_unit_output
         D_along[0] += D_hold * log_v_norm - hold * c * self._bounded_exp(2 * state[0])
