@@ -106,7 +106,7 @@ from companion.verification import symbolic
 from companion.verification.cases import against_the_data
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, L, Step
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib.flows.geometry import mirror_entry
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.collapse import collapses
@@ -199,7 +199,9 @@ def measure(
     stays = float(not collapses(flow, start.problem, point))
     mu = start.push_left(radius)
     proved = faster * radius**power * case.depth * mu * times
-    return Measurement([*proved, 2 * mu * turned, stays], [*fallen, case.ratio * radius**2 * start.force(radius), 0.0])
+    return Measurement(
+        [*proved, 2 * mu * turned, stays], [*fallen, case.ratio * radius**2 * start.force(radius), 0.0], main=[0, 1, 2]
+    )
 
 
 THEOREM = Theorem(
@@ -218,6 +220,13 @@ THEOREM = Theorem(
         Falsifier(2, r"$r_0 = 30\, r_*$", partial(measure, scale=30.0)),
         Falsifier("formula", r"twice the rate", partial(measure, faster=2.0)),
         Falsifier("formula", r"the rate with $r^{L-2}$ in place of $r^{L-1}$", partial(measure, power=-1)),
+    ),
+    attained=(
+        Attained(
+            "from starts of at most a twentieth of $r_*$",
+            measure,
+            Ensemble(depths=(2, 3, 4, 5, 6), ratios=(0.1, 100), scales=(0.001, 0.05)),
+        ),
     ),
     uses=("magnification",),
     mutants=(

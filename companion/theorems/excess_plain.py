@@ -66,10 +66,11 @@ import numpy as np
 import sympy as sp
 
 from companion.verification import symbolic
-from companion.verification.cases import start_radius
+from companion.verification.cases import lever, start_radius
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, Step
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
+from wnlib.flows.flow import GradientFlow
 from wnlib.limits.bounds import magnification_excess_bound, mass_bound, plain_excess_bound, plain_mass_bound
 from wnlib.limits.limit import limit
 
@@ -137,6 +138,15 @@ def beyond(case: Case) -> Measurement:
     return Measurement(np.sum(end) / np.sum(z) - 1, magnification_excess_bound(flow, start_radius(case), z))
 
 
+def many(case: Case) -> Measurement:
+    """The excess against the first two bounds, where a thousand weights measure nearly as much as the one of $z^*$."""
+    n = 1000
+    problem = lever(n, (np.log(n) - 1) / -np.log(case.scale))
+    flow, radius, z = GradientFlow(2), np.sqrt(case.scale), np.asarray(problem.truth)
+    excess = limit(flow, problem, flow.start(n, radius)).weights.sum() - 1
+    return Measurement(excess, [plain_mass_bound(radius, z) - 1, magnification_excess_bound(flow, radius, z)])
+
+
 THEOREM = Theorem(
     __name__,
     __doc__,
@@ -169,6 +179,13 @@ THEOREM = Theorem(
         ),
         Falsifier("formula", r"$\alpha/10$ in the bounds", partial(measure, scale=0.1)),
         Falsifier("formula", "half of the bounds", partial(measure, share=0.5)),
+    ),
+    attained=(
+        Attained(
+            "where a thousand weights measure nearly as much as the one of $z^*$",
+            many,
+            Ensemble(depths=(2,), scales=(1e-60, 1e-25), uniform=True),
+        ),
     ),
     mutants=(
         "the entropy subtracted in the plain mass bound",

@@ -70,10 +70,11 @@ import numpy as np
 import sympy as sp
 
 from companion.verification import symbolic
-from companion.verification.cases import start_radius
+from companion.verification.cases import lever, start_radius
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, L, Step
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
+from wnlib.flows.flow import GradientFlow
 from wnlib.flows.polar import radius_of
 from wnlib.limits.bounds import deep_plain_excess_bound, magnification_excess_bound, mass_bound
 from wnlib.limits.limit import limit
@@ -155,6 +156,25 @@ def beyond(case: Case) -> Measurement:
     return Measurement(np.sum(end) / np.sum(z) - 1, deep_plain_excess_bound(L, start_radius(case), z))
 
 
+def one_apart(case: Case) -> Measurement:
+    """The excess against the first bound, with the limit's own radius, where one weight measures most."""
+    problem = lever(8, 0.5)
+    flow, radius, L = GradientFlow(case.depth), case.scale, case.depth
+    end = limit(flow, problem, flow.start(8, radius), TOLERANCE).weights
+    gained = float(radius_of(end, L)) ** 2 - 1
+    return Measurement(np.sum(end) - 1, L / 2 * (radius / np.sqrt(8)) ** (L - 2) * gained)
+
+
+def one_missing(case: Case) -> Measurement:
+    """The excess against the last bound, where $z^*$ is uniform but for one entry, at the tightest margin."""
+    L, n = case.depth, 20
+    flow, radius = GradientFlow(L), case.scale * (n - 1) ** (1 / 2 - 1 / L)
+    magnified = np.diff(flow.log_magnification(np.array([radius, radius / case.scale])))
+    problem = lever(n, (L - 2) / 2 / np.expm1((L - 2) * float(magnified[0])), n - 1)
+    excess = limit(flow, problem, flow.start(n, radius), TOLERANCE).weights.sum() - 1
+    return Measurement(excess, magnification_excess_bound(flow, radius, np.asarray(problem.truth)))
+
+
 THEOREM = Theorem(
     __name__,
     __doc__,
@@ -184,6 +204,19 @@ THEOREM = Theorem(
         Falsifier("formula", r"$\alpha/2$ in the bounds", partial(measure, scale=0.5)),
         Falsifier("formula", "a quarter of the explicit bound", partial(measure, share=0.25)),
         Falsifier("formula", r"$\alpha^{L-1}$", partial(measure, power=1.0)),
+    ),
+    attained=(
+        Attained(
+            "with the limit's own radius, where one weight measures twice as much as the others",
+            one_apart,
+            Ensemble(depths=(3,), scales=(0.01, 0.1), uniform=True),
+        ),
+        Attained(
+            "where $z^*$ is uniform but for one entry",
+            one_missing,
+            Ensemble(depths=(3, 4), scales=(0.1, 0.5), uniform=True),
+            within=4.5,
+        ),
     ),
     mutants=(
         "half the exponent in the radius",

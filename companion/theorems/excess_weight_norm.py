@@ -69,10 +69,10 @@ import numpy as np
 import sympy as sp
 
 from companion.verification import symbolic
-from companion.verification.cases import normalized_flow, start_radius
+from companion.verification.cases import lever, normalized_flow, start_radius
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, Step, c
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.bounds import magnification_excess_bound, mass_bound, normalized_excess_bound, normalized_mass_bound
 from wnlib.limits.limit import limit
@@ -135,6 +135,17 @@ def beyond(case: Case) -> Measurement:
     return Measurement(np.sum(end) / Q - 1, magnification_excess_bound(flow, start_radius(case), z))
 
 
+def many(case: Case) -> Measurement:
+    """The excess against the first two bounds, where a thousand weights measure nearly as much as the one of $z^*$."""
+    n = 1000
+    gain = case.ratio * (1 - case.scale**2)
+    problem = lever(n, (np.log(n) - 1) / gain)
+    flow, z = WeightNormFlow(2, case.ratio), np.asarray(problem.truth)
+    excess = limit(flow, problem, flow.start(n, case.scale)).weights.sum() - 1
+    bounds = normalized_mass_bound(flow.ratio, case.scale, z) - 1, magnification_excess_bound(flow, case.scale, z)
+    return Measurement(excess, bounds)
+
+
 THEOREM = Theorem(
     __name__,
     __doc__,
@@ -158,6 +169,13 @@ THEOREM = Theorem(
         Falsifier(4, "$S_0 > Q$, with $S_0 - Q$ in the bound", beyond),
         Falsifier("formula", "$2c$ in the bounds", partial(measure, ratio=2.0)),
         Falsifier("formula", r"half of $\mathrm{KL}$", partial(measure, share=0.5)),
+    ),
+    attained=(
+        Attained(
+            "where a thousand weights measure nearly as much as the one of $z^*$",
+            many,
+            Ensemble(depths=(2,), ratios=(120, 200), scales=(0.1, 0.2), uniform=True),
+        ),
     ),
     mutants=(
         "the entropy added",

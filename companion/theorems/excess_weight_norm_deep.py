@@ -68,10 +68,10 @@ import numpy as np
 import sympy as sp
 
 from companion.verification import symbolic
-from companion.verification.cases import normalized_flow, start_radius
+from companion.verification.cases import lever, normalized_flow, start_radius
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, L, Step, c
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib.flows.polar import radius_of
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.bounds import deep_normalized_excess_bound, magnification_excess_bound, mass_bound
@@ -148,6 +148,26 @@ def beyond(case: Case) -> Measurement:
     return Measurement(np.sum(end) / np.sum(z) - 1, magnification_excess_bound(flow, start_radius(case), z))
 
 
+def one_apart(case: Case) -> Measurement:
+    """The excess against the first bound, with the limit's own radius, where one weight measures most."""
+    problem = lever(8, 0.5)
+    flow, radius, L = WeightNormFlow(case.depth, case.ratio), case.scale, case.depth
+    end = limit(flow, problem, flow.start(8, radius), TOLERANCE).weights
+    tails = [float(np.sum(w)) * deep_normalized_excess_bound(L, flow.ratio, radius, w) for w in (np.eye(8)[0], end)]
+    return Measurement(np.sum(end) - 1, tails[0] - tails[1])
+
+
+def one_missing(case: Case) -> Measurement:
+    """The excess against the last bound, where $z^*$ is uniform but for one entry, at the tightest margin."""
+    L, n = case.depth, 20
+    rho = (n - 1) ** (1 - 2 / L)
+    flow, radius = WeightNormFlow(L, case.ratio / rho), case.scale * np.sqrt(rho)
+    magnified = np.diff(flow.log_magnification(np.array([radius, radius / case.scale])))
+    problem = lever(n, (L - 2) / 2 / np.expm1((L - 2) * float(magnified[0])), n - 1)
+    excess = limit(flow, problem, flow.start(n, radius), TOLERANCE).weights.sum() - 1
+    return Measurement(excess, magnification_excess_bound(flow, radius, np.asarray(problem.truth)))
+
+
 THEOREM = Theorem(
     __name__,
     __doc__,
@@ -178,6 +198,19 @@ THEOREM = Theorem(
         Falsifier("formula", "$2c$ in the bounds", partial(measure, ratio=2.0)),
         Falsifier("formula", "$N^{(1-L)/2}$", partial(measure, power=-0.5)),
         Falsifier("formula", "half of the integral", partial(measure, share=0.5)),
+    ),
+    attained=(
+        Attained(
+            "with the limit's own radius, where one weight measures twice as much as the others",
+            one_apart,
+            Ensemble(depths=(3,), ratios=(6, 15), scales=(0.1, 0.4), uniform=True),
+        ),
+        Attained(
+            "where $z^*$ is uniform but for one entry",
+            one_missing,
+            Ensemble(depths=(3, 4), ratios=(10, 20), scales=(0.1, 0.5), uniform=True),
+            within=6.0,
+        ),
     ),
     mutants=(
         "half the exponent in the radius",

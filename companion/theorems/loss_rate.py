@@ -105,7 +105,7 @@ from companion.verification.cases import opposed, planned, sheltered
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.measuring import clock, horizon
 from companion.verification.symbolic import Depth, Derivation, L, Step, along, mirror, p, reduced
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
@@ -290,6 +290,16 @@ def measure(
     return Measurement(left, right)
 
 
+def tightest(case: Case) -> Measurement:
+    """Gradient flow from a tiny start, which waits: the four bounds, each where it is tightest."""
+    path, end = waiting(case, case.plain)
+    left, right = to_limit(path, end)
+    mirror = mirror_map(path.flow, TINY)
+    tau, divergence = clock(path, mirror)[0], mirror.bregman(end, path.points)
+    bounds = [2 * tau * path.loss / (divergence[0] - divergence), *(left / right).reshape(3, -1)]
+    return Measurement([np.nanmax(shares[1:] if k == 0 else shares) for k, shares in enumerate(bounds)], 1.0)
+
+
 # At depth 1 gradient flow's D is a parabola: nothing waits.
 DEEP = Ensemble(depths=(2, 3, 4, 5, 6), ratios=(0.1, 10.0))
 
@@ -316,6 +326,7 @@ THEOREM = Theorem(
         Falsifier("formula", "the second left side, thrice", partial(measure, second=3.0)),
         Falsifier("formula", r"$\tfrac18$ for $\tfrac14$", partial(measure, last=2.0), ensemble=DEEP),
     ),
+    attained=(Attained("each where it is tightest, for gradient flow from a tiny start", tightest, DEEP),),
     mutants=(
         "a direction over the squared radius",
         "magnification squared",

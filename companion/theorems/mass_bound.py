@@ -69,10 +69,10 @@ import numpy as np
 import sympy as sp
 
 from companion.verification import symbolic
-from companion.verification.cases import normalized_flow, start_radius, tilted
+from companion.verification.cases import even, normalized_flow, start_radius, tilted
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, L, Step, c, mirror
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import polar_of
@@ -156,6 +156,18 @@ def measure(
     return Measurement(measured, predicted, main=[0, 3])
 
 
+def nearly_uniform(case: Case) -> Measurement:
+    r"""Both flows: $D_\Phi(\tfrac SN \mathbf 1, w_0)$ against $D_\Phi(z^\circ, w_0)$, with a uniform limit."""
+    (problem, z), n, radius = even(case), case.n, case.scale * np.sqrt(case.n)
+    measured, predicted = [], []
+    for flow in (case.plain, normalized_flow(case)):
+        start, mirror_of = flow.start(n, radius), mirror_map(flow, radius)
+        mass = float(np.sum(limit(flow, problem, start).weights))
+        measured.append(float(mirror_of.bregman(np.full(n, mass / n), start)))
+        predicted.append(float(mirror_of.bregman(z, start)))
+    return Measurement(measured, predicted)
+
+
 THEOREM = Theorem(
     __name__,
     __doc__,
@@ -173,6 +185,13 @@ THEOREM = Theorem(
         Falsifier(3, r"$z^\circ$ a tenth of the way to the start", partial(measure, towards_start=0.1)),
         Falsifier("formula", r"$D_\Phi(z^\circ, \cdot)$ from a start of twice the radius", partial(measure, scale=2.0)),
         Falsifier("formula", r"half of $D_\Phi(w_\infty, \tfrac SN\mathbf 1)$", partial(measure, share=0.5)),
+    ),
+    attained=(
+        Attained(
+            r"for $D_\Phi(\tfrac SN\mathbf 1, w_0)$, with a uniform limit and nearly uniform $z^\circ$",
+            nearly_uniform,
+            Ensemble(depths=(2, 3, 4, 5, 6), ratios=(0.5, 8), scales=(0.3, 0.7), uniform=True),
+        ),
     ),
     mutants=(
         "half the exponent in the radius",

@@ -88,7 +88,7 @@ from companion.verification.cases import problem_and_start
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.measuring import FITTED, computed_limit, least_norm, until_fitted
 from companion.verification.symbolic import Depth, Derivation, Step, c
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.polar import Polar
@@ -187,7 +187,11 @@ def compared(
     upper = float(minimum_norm_excess_bounds(k + (1 - index), epsilon)[1])
     # What is left of end - least is in the rows, where it is what is left of the loss.
     distances = [float(np.sum((end @ problem.kernel) ** 2)) / q for end in ends]
-    return Measurement([*(lower for _ in ends), *distances, upper], [*distances, *(upper for _ in ends), epsilon])
+    return Measurement(
+        [*(lower for _ in ends), *distances, upper],
+        [*distances, *(upper for _ in ends), epsilon],
+        main=range(2 * len(ends)),
+    )
 
 
 def measure(case: Case, fitted: float = FITTED, **wrong: float) -> Measurement:
@@ -230,6 +234,13 @@ THEOREM = Theorem(
         Falsifier("formula", "$e^{c (q - r_0^2)}$", partial(measure, constant=-1.0)),
         Falsifier("formula", "$e^{c (r_0^2 - q)/2}$", partial(measure, constant=0.5)),
         Falsifier("formula", "$k + 1$ in place of $k - 1$", partial(measure, index=-1.0)),
+    ),
+    attained=(
+        Attained(
+            "both bounds, for $k > 4$",
+            measure,
+            Ensemble(depths=(1,), ratios=(3, 100), scales=(0.8, 1.6), uniform=False),
+        ),
     ),
     uses=("perpendicular",),
     mutants=(

@@ -134,13 +134,15 @@ from scipy.special import gamma, gammainc, gammaincc, rel_entr
 from companion.verification import symbolic
 from companion.verification.cases import against_the_data
 from companion.verification.ensemble import Case, Ensemble
+from companion.verification.measuring import horizon
 from companion.verification.symbolic import Depth, Derivation, L, Step, c
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.collapse import collapses, divergence_excludes_collapse
+from wnlib.problem import Problem
 from wnlib.trajectories.integration import integrate
 
 ABOVE, BELOW = 1.01, 0.99  # times the critical ratio
@@ -292,6 +294,18 @@ def measure(case: Case, dense: bool = False, higher: float = 1.0, power: int = 0
     return Measurement(measured, predicted, main=(0,))
 
 
+def on_the_ray(case: Case) -> Measurement:
+    """$r_-^2$ against the least $r^2$, from a multiple of a positive interpolant."""
+    depth, z = case.depth, case.rng().uniform(0.3, 1.7, case.n)
+    problem, rho = Problem(case.problem.A, case.problem.A @ z, z), float(np.sum(z ** (2 / depth)))
+    flow, R = WeightNormFlow(depth, case.ratio / rho), case.scale**2 * rho
+    start = flow.start(case.n, np.sqrt(R), z ** (1 / depth))
+    followed = integrate(flow, problem, start, horizon(flow, problem, start), rtol=1e-8)
+    divergence = float(followed.bregman(z)[0])
+    lowest = brentq(lambda value: barrier(depth, flow.ratio, rho, value, R) - divergence, 0.0, rho, xtol=1e-14 * R)
+    return Measurement(lowest, np.min(followed.radius**2))
+
+
 def too_far(case: Case) -> Measurement:
     """A claim without the second hypothesis, from a small start against the data: that it does not collapse."""
     start = against_the_data(case)
@@ -318,6 +332,7 @@ THEOREM = Theorem(
         Falsifier("formula", r"the barrier $\tfrac{11}{10} F$", partial(measure, higher=1.1)),
         Falsifier("formula", r"$\chi$ with $u_{0,i}^{1-L}$", partial(measure, power=-1), ensemble=DEEP),
     ),
+    attained=(Attained(r"from a multiple of $z^\circ$", on_the_ray),),
     uses=("dissipation",),
     mutants=(
         "twice the potential of depth 3",

@@ -82,10 +82,11 @@ from companion.verification.cases import growing, negative_interpolant
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.measuring import horizon, integral
 from companion.verification.symbolic import Depth, Derivation, L, Step, along, mirror, p, reduced, x
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import MirrorMap, mirror_map
+from wnlib.problem import Problem
 from wnlib.trajectories.integration import integrate
 from wnlib.trajectories.trajectory import Trajectory
 
@@ -204,6 +205,22 @@ def _integrals(trajectory: Trajectory, mirror: MirrorMap, z: Array, delta: float
     return tau, lost, bounded
 
 
+def aligned(case: Case) -> Measurement:
+    r"""One measurement, $A z^\circ < y$: the bound on the fall against it; the clock of gradient flow, which waits."""
+    A = case.rng().uniform(0.5, 1, (1, case.n))
+    problem, z = Problem(A, np.ones(1)), np.full(case.n, 0.5 / A.sum())
+    measured, predicted = [], []
+    for flow in (case.flow, case.plain):
+        start = flow.start(case.n, case.scale)
+        followed = integrate(flow, problem, start, 1e40, rtol=1e-8, stop_loss=0.6 * problem.loss_of_zero)
+        mirror = mirror_map(flow, case.scale)
+        divergence, rho = mirror.bregman(z, followed.points), np.sqrt(2 * followed.loss)
+        tau, _, bounded = _integrals(followed, mirror, z, 0.5)
+        measured += [bounded, float(np.max(tau * rho * (rho - 0.5)))]
+        predicted += [float(divergence[0] - divergence[-1]), float(divergence[0])]
+    return Measurement(measured, predicted, main=[0, 2, 3])
+
+
 THEOREM = Theorem(
     __name__,
     __doc__,
@@ -226,6 +243,13 @@ THEOREM = Theorem(
         Falsifier(3, "steps below the noise level", partial(measure, below=True), share=0.15),
         Falsifier("formula", "half of the rate", partial(measure, factor=0.5)),
         Falsifier("formula", r"$\varrho\,(\varrho + \delta)$", partial(measure, sign=-1.0)),
+    ),
+    attained=(
+        Attained(
+            r"the fall, and the clock of gradient flow, for one measurement with $A z^\circ < y$, from tiny starts",
+            aligned,
+            Ensemble(depths=(2, 3, 4, 5, 6), ratios=(0.1, 10.0), scales=(1e-4, 1e-3)),
+        ),
     ),
     mutants=(
         "a power more in the plain velocity",

@@ -120,7 +120,7 @@ from companion.verification.symbolic import (
     r,
     reduced,
 )
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.polar import Polar, polar_of
@@ -183,7 +183,7 @@ def a_saddle(case: Case, problem: Problem) -> Saddle:
 def near(case: Case, at: Saddle, mass: float) -> Polar:
     """A point whose outsiders are random and have the given mass; the others are the saddle's."""
     outside = ~at.support
-    x = case.rng().uniform(0.3, 1.7, case.n) * outside
+    x = case.rng().uniform(0.3, 1.7, outside.size) * outside
     weights = np.where(outside, mass * x**case.depth / np.sum(x**case.depth), at.weights)
     return polar_of(weights, case.depth)
 
@@ -244,6 +244,21 @@ def measure(
     return Measurement(pairs[0], pairs[1], main=range(len(times)))
 
 
+def one_outsider(case: Case) -> Measurement:
+    """Both flows, one weight at a saddle and one outside, of little mass: the times against their bounds."""
+    rng = case.rng()
+    A = np.vstack([[1.0, rng.uniform(0.0, 0.5)], [0.0, 1.0]])
+    problem = Problem(A, np.array([1.0, rng.uniform(0.5, 1.0)]))
+    at = saddle(problem, [0])
+    start, measured, predicted = near(case, at, FIRST * MASS), list[float](), list[float]()
+    for flow in (case.flow, case.plain):
+        bounds = stay(flow, at, start, MASS)
+        left = exit_time(integrate(flow, problem, start, 1.01 * bounds.latest, rtol=1e-6), at, MASS)
+        measured += [bounds.earliest, left]
+        predicted += [left, bounds.latest]
+    return Measurement(measured, predicted)
+
+
 def as_if_plain(flow: Flow) -> Flow:
     """Gradient flow in place of weight normalization."""
     return GradientFlow(flow.depth)
@@ -259,6 +274,7 @@ THEOREM = Theorem(
     derive=derive,
     symbolic=True,
     measure=measure,
+    attained=(Attained("both times, with one outsider", one_outsider),),
     uses=("magnification", "loss_rate"),
     falsifiers=(
         Falsifier(1, r"$1.5\, w^*$ for $w^*$", partial(measure, stretch=1.5, close=False)),

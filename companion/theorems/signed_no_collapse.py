@@ -67,11 +67,12 @@ from companion.verification.cases import either_flow, normalized_flow, signed_pr
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.measuring import horizon
 from companion.verification.symbolic import Depth, Derivation, L, Step
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.geometry import mirror_map
 from wnlib.models.separate import SeparateFlow, integrate_separate
 from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
 
 def derive(depth: Depth = L) -> Derivation:
@@ -120,17 +121,33 @@ def measure(case: Case, factor: float = 1.0, grown: float = 1.0, against: bool =
 
     For the falsifiers: a `factor` in the sum, a radius that has `grown`, a start `against` the data.
     """
-    problem, flow, L = signed_problem(case), either_flow(case), case.depth
+    problem, flow = signed_problem(case), either_flow(case)
     halves = np.tile(case.direction, 2) * (np.where(problem.A.T @ problem.y < 0, 3.0, 1.0) if against else 1.0)
     start = flow.start(2 * case.n, start_radius(case), halves)
     followed = integrate(flow, problem, start, horizon(flow, problem, start, 15), rtol=1e-10, coordinates="primal")
+    total, growth = sides(followed)
+    with np.errstate(divide="ignore", over="ignore"):  # a falsifier's radius may vanish
+        return _at_most_one(grown * followed.radius[0] / followed.radius, np.exp(np.log1p(factor * total) - 2 * growth))
+
+
+def sides(followed: Trajectory) -> tuple[Array, Array]:
+    r"""Along a flow from a symmetric start: the sum of the bound, (T,), and $\sigma(r) - \sigma(r_0)$."""
+    flow, L, start = followed.flow, followed.flow.depth, followed.points[0]
     mirror_of = mirror_map(flow, float(start.radius))
     upper, lower = np.split(mirror_of.dual_variable(followed.points), 2, axis=-1)
-    bending = np.exp((2 * L - 2) * start.log_direction[: case.n])
-    total = L / 2 * factor * np.sum(bending * (upper - lower) ** 2, axis=-1)
+    bending = np.exp((2 * L - 2) * start.log_direction[: upper.shape[-1]])
     growth = flow.log_magnification(followed.radius) - mirror_of.unit
-    with np.errstate(divide="ignore", over="ignore"):  # a falsifier's radius may vanish
-        return _at_most_one(grown * followed.radius[0] / followed.radius, np.exp(np.log1p(total) - 2 * growth))
+    return L / 2 * np.sum(bending * (upper - lower) ** 2, axis=-1), growth
+
+
+def at_first(case: Case) -> Measurement:
+    r"""The sum of the bound against $e^{2(\sigma - \sigma_0)} - 1$, as long as neither exceeds a tenth."""
+    problem, flow = signed_problem(case), either_flow(case)
+    start = flow.start(2 * case.n, start_radius(case), np.tile(case.direction, 2))
+    followed = integrate(flow, problem, start, horizon(flow, problem, start, 15), rtol=1e-10, coordinates="primal")
+    total, growth = sides(followed)
+    early = (total > 1e-3) & (total < 0.1)
+    return Measurement(total[early], np.expm1(2 * growth[early]))
 
 
 def separately(case: Case) -> Measurement:
@@ -161,6 +178,7 @@ THEOREM = Theorem(
         Falsifier("formula", "twice the sum", partial(measure, factor=2.0)),
         Falsifier("formula", r"$r \ge 1.01\, r_0$", partial(measure, grown=1.01)),
     ),
+    attained=(Attained("as long as the sum is below a tenth", at_first),),
     uses=("signed_potential", "magnification", "convergence"),
     mutants=(
         "a radius that shrinks for growing",

@@ -69,11 +69,11 @@ import numpy as np
 import sympy as sp
 
 from companion.verification import symbolic
-from companion.verification.cases import growing, normalized_flow, start_radius, tilted
+from companion.verification.cases import even, growing, normalized_flow, start_radius, tilted
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.measuring import horizon
 from companion.verification.symbolic import Depth, Derivation, Step
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
@@ -171,6 +171,19 @@ def measure(
     return Measurement(measured, predicted, main=main)
 
 
+def nearly_uniform(case: Case) -> Measurement:
+    r"""Both flows, halfway: $D_\Phi(\tfrac SN \mathbf 1, w_0)$ against $D_\Phi(z^\circ, w_0)$, with uniform $w(t)$."""
+    (problem, z), n, radius = even(case), case.n, case.scale * np.sqrt(case.n)
+    measured, predicted = [], []
+    for flow in (case.plain, normalized_flow(case)):
+        start, mirror = flow.start(n, radius), mirror_map(flow, radius)
+        followed = integrate(flow, problem, start, horizon(flow, problem, start, 15), rtol=1e-9, coordinates="primal")
+        mean = float(followed.at(followed.t[-1:] / 2).weights.mean())
+        measured.append(float(mirror.bregman(np.full(n, mean), start)))
+        predicted.append(float(mirror.bregman(mean * z, start)))
+    return Measurement(measured, predicted)
+
+
 def _short(flow: Flow, weights: Array, z: Array) -> float:
     """The relative excess, which the last line is about."""
     excess = float(np.sum(weights) / np.sum(z) - 1)
@@ -198,6 +211,13 @@ THEOREM = Theorem(
         Falsifier(3, r"nine tenths of $z^\circ$: other measurements", partial(measure, target=0.9)),
         Falsifier("formula", r"$D_\Phi(z^\circ, \cdot)$ from a start of twice the radius", partial(measure, scale=2.0)),
         Falsifier("formula", r"half of $D_\Phi(w(t), \tfrac SN\mathbf 1)$", partial(measure, share=0.5)),
+    ),
+    attained=(
+        Attained(
+            r"for $D_\Phi(\tfrac SN\mathbf 1, w_0)$, with uniform $w(t)$ and nearly uniform $z^\circ$",
+            nearly_uniform,
+            Ensemble(depths=(2, 3, 4, 5, 6), ratios=(0.5, 8), scales=(0.3, 0.7), uniform=True),
+        ),
     ),
     mutants=(
         "the exponent 2/L in polar coordinates",

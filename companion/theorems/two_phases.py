@@ -148,6 +148,7 @@ descent for overparametrized least squares converge close to the solution of lea
 from zero.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -160,7 +161,7 @@ from companion.verification.cases import problem_and_start
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.measuring import until_fitted
 from companion.verification.symbolic import Depth, Derivation, Step, c, eta_u, p, pull, r, u
-from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.flow import GradientFlow
 from wnlib.flows.polar import Polar
@@ -326,6 +327,22 @@ def stepped(case: Case, faster: float = 1.0) -> list[tuple[Array, Array]]:
     return [visible(n, one.along_steps(k, faster * step)) for one in guarantees(problem, radius, direction, c)]
 
 
+def in_the_end(case: Case) -> Measurement:
+    """n after a long phase one, from a direction in ker A."""
+    problem, direction, radius, c = planned(case)
+    direction = problem.kernel @ (problem.kernel.T @ direction)
+    direction /= np.linalg.norm(direction)
+    (known, *_) = guarantees(problem, radius, direction, c)
+    t, points = held(problem, direction, WeightNormFlow(1, c), radius, known.below_zero + 6 / known.rate)
+    return Measurement(in_kernel(problem, points)[-1], known.along_flow(t)[-1])
+
+
+def after_phase_two(case: Case) -> Measurement:
+    """The excess alone."""
+    every = measure(case)
+    return replace(every, main=every.main[1:] if every.main else None)
+
+
 def twice_the_rate(case: Case) -> Measurement:
     r"""With $2\mu$ for $\mu$."""
     return joined(stepped(case, faster=2.0))
@@ -399,6 +416,14 @@ THEOREM = Theorem(
             partial(measure, fast=True),
             ensemble=Ensemble(depths=(1,), scales=(0.2, 0.9), matrices=("gaussian",), columns=(8, 12), uniform=False),
         ),
+    ),
+    attained=(
+        Attained(
+            "for $n$, from ker $A$, with orthonormal rows and a small radius",
+            in_the_end,
+            Ensemble(depths=(1,), ratios=(0.5, 12), scales=(0.02, 0.1), matrices=("cosine",), uniform=False),
+        ),
+        Attained("for the excess of phase two", after_phase_two),
     ),
     uses=("minimum_norm", "perpendicular"),
     mutants=(

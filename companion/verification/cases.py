@@ -6,6 +6,7 @@ target's radius $\sqrt{\rho(z^*)}$. Here a case's `ratio` is the logarithm of th
 """
 
 import numpy as np
+from scipy import linalg
 
 from companion.verification.ensemble import Case
 from wnlib._checks import Array
@@ -78,6 +79,20 @@ def planned(case: Case, flow: Flow, reach: float = 0.3) -> tuple[Problem, Array,
 def tilted(case: Case) -> Array:
     """From 1 to 4 over the entries."""
     return np.geomspace(1, 4, case.n)
+
+
+def even(case: Case) -> tuple[Problem, Array]:
+    """Measurements of uniform weights that keep uniform weights uniform, and other weights that have the same."""
+    rows = linalg.orth(np.vstack([case.problem.A, np.ones(case.n)]).T).T
+    problem = Problem(rows, rows.sum(axis=1), np.ones(case.n))
+    v = problem.kernel @ case.rng().standard_normal(problem.kernel.shape[1])
+    return problem, 1 + 0.1 * v / max(np.abs(v).max(initial=0), 1e-300)
+
+
+def lever(n: int, margin: float, support: int = 1) -> Problem:
+    """One measurement to which the weights of the `support` add 1 each, and all others less by the `margin`."""
+    truth = np.where(np.arange(n) < support, 1 / support, 0.0)
+    return Problem(np.where(truth > 0, 1.0, 1 - margin)[None], np.ones(1), truth)
 
 
 def signed_problem(case: Case) -> Problem:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from companion.verification import symbolic
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation
+from wnlib._checks import Array
 
 SECTIONS = ("Statement", "Proof", "Boundary", "Source")
 BOUNDARY = ("Checked", "Assumed", "No run can test")
@@ -55,12 +56,12 @@ class Measurement:
     main: Sequence[int] | None = None
 
     @property
-    def tightness(self) -> float:
-        """bound / measured, the smallest of the main entries; infinite where nothing positive is measured."""
+    def room(self) -> Array:
+        """bound / measured at the main entries, (K,); infinite where nothing positive is measured."""
         measured, predicted = np.broadcast_arrays(np.atleast_1d(self.measured), self.predicted)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             room = np.where(measured > 0, predicted / measured, np.inf)
-        return float(np.min(room if self.main is None else room[list(self.main)]))
+        return room if self.main is None else room[list(self.main)]
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class Falsifier:
     `breaks` is the number of the hypothesis that the variant breaks, or "formula" for a wrong constant, sign or
     exponent. `change` says in words what is wrong. `ensemble` defaults to the theorem's own. A NaN rejects nothing, for
     it may have any reason, unless the variant is `undefined`: it leaves the domain, and that is what is wrong with it.
+    An upper bound that is `lowered` is divided by this much, see `Attained`.
     """
 
     breaks: int | Literal["formula"]
@@ -126,6 +128,31 @@ class Falsifier:
     share: float = 0.5
     ensemble: Ensemble | None = None
     undefined: bool = False
+    lowered: float | None = None
+
+
+@dataclass(frozen=True)
+class Attained:
+    """A family of cases on which an upper bound is nearly attained: what shows that the bound cannot be much better.
+
+    `family` says in words which cases these are. There bound / measured is below `within`, at every main entry of every
+    case: the bound divided by that, half of the bound as a rule, is a falsifier, which every case must reject.
+    `ensemble` defaults to the theorem's own.
+    """
+
+    family: str
+    measure: Callable[[Case], Measurement]
+    ensemble: Ensemble | None = None
+    within: float = 2.0
+
+    @property
+    def falsifier(self) -> Falsifier:
+        share = "half of the bound" if self.within == 2 else f"the bound divided by {self.within:g}"
+        return Falsifier("formula", f"{share}, {self.family}", self._lowered, 1.0, self.ensemble, lowered=self.within)
+
+    def _lowered(self, case: Case) -> Measurement:
+        """The main entry with the most room, with so much less of the bound."""
+        return Measurement(1.0, float(np.max(self.measure(case).room)) / self.within)
 
 
 @dataclass(frozen=True)
@@ -197,6 +224,7 @@ class Theorem:
     derive       the sympy derivation for one depth
     measure      measured and predicted values for one case
     falsifiers   at least one for each hypothesis, and one for a formula
+    attained     for upper bounds, where each is nearly attained; a falsifier each
     uses         the names of the theorems it rests on
     about        the public names that compute what it says, as "wnlib.limit", for links both ways
     assumes      what it takes on faith
@@ -214,6 +242,7 @@ class Theorem:
     derive: Callable[[Depth], Derivation]
     measure: Callable[[Case], Measurement]
     falsifiers: tuple[Falsifier, ...]
+    attained: tuple[Attained, ...] = ()
     uses: tuple[str, ...] = ()
     about: tuple[str, ...] = ()
     assumes: tuple[Assumption, ...] = ()
@@ -234,6 +263,11 @@ class Theorem:
     def depths(self) -> tuple[Depth, ...]:
         """The depths for which it is derived: those of its ensemble, and the symbol L."""
         return (symbolic.L, *self.ensemble.depths) if self.symbolic else self.ensemble.depths
+
+    @property
+    def wrong(self) -> tuple[Falsifier, ...]:
+        """All that the checks must reject: the falsifiers, and every bound lowered where it is nearly attained."""
+        return (*self.falsifiers, *(each.falsifier for each in self.attained))
 
     @property
     def noun(self) -> str:
@@ -265,6 +299,8 @@ class Theorem:
             defects.append("no falsifier mutates a formula")
         if self.kind is Kind.OBSERVATION and not self.assumes:
             defects.append("an observation must assume that its ensemble is representative")
+        if self.kind is Kind.UPPER_BOUND and not self.attained:
+            defects.append("an upper bound must say where it is nearly attained")
         return defects + [f"it is about {name}, which is no public name" for name in self.about if not _is_public(name)]
 
 

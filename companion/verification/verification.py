@@ -89,6 +89,13 @@ class Falsified(Model):
     """Whether those are enough."""
     discrepancies: Discrepancies
     """One a case."""
+    lowered: float | None = None
+    """By what an upper bound is divided where it is nearly attained."""
+
+    @property
+    def tightness(self) -> list[float]:
+        """Of a bound that is lowered where it is nearly attained: bound / measured, one a case."""
+        return [self.lowered / one for one in self.discrepancies] if self.lowered else []
 
 
 class Reduced(Model):

@@ -108,14 +108,14 @@ def _measured(theorem: Theorem, case: Draw, cases: int, first_failure: bool) -> 
             predicted=_defined(compared[worst].predicted),
         ),
         discrepancies=tuple(map(_rounded, discrepancies)),
-        tightness=tuple(_defined(one.tightness) for one in measured) if theorem.kind in BOUNDS else (),
+        tightness=tuple(_defined(float(one.room.min())) for one in measured) if theorem.kind in BOUNDS else (),
         depths=tuple(case.depth for case in drawn),
     )
 
 
 def _all_falsified(theorem: Theorem, case: Draw, cases: int, first_failure: bool) -> tuple[Falsified, ...]:
     found: list[Falsified] = []
-    for falsifier in theorem.falsifiers:
+    for falsifier in theorem.wrong:
         found.append(_falsified(theorem, falsifier, case, cases))
         if first_failure and not found[-1].rejected:
             break
@@ -137,6 +137,7 @@ def _falsified(theorem: Theorem, falsifier: Falsifier, case: Draw, cases: int) -
         share=falsifier.share,
         rejected=rejections >= falsifier.share * len(discrepancies) and rejections > 0,
         discrepancies=tuple(map(_rounded, discrepancies)),
+        lowered=falsifier.lowered,
     )
 
 

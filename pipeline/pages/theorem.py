@@ -149,6 +149,15 @@ def measurement(entry: Entry) -> Iterator[str]:
             for depth, values, tightness in by_depth(measured)
         ),
     )
+    if nearly := [falsifier for falsifier in entry.verification.falsifiers if falsifier.tightness]:
+        yield "That the bound can hardly be better is seen where it is nearly attained:"
+        yield table(
+            ["where it is nearly attained", "cases", "bound / measured: median", "largest"],
+            (
+                [family, str(one.cases), number(median(one.tightness)), number(max(one.tightness))]
+                for family, one in zip((each.family for each in entry.theorem.attained), nearly, strict=True)
+            ),
+        )
     yield f"The worst case, number {worst.index}, and the command that prints it:"
     yield f"```python\n{worst.case}\n```"
     yield f"```bash\npython -m companion.ledger {entry.theorem.name} --case {worst.index}\n```"

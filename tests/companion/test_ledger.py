@@ -90,7 +90,7 @@ def test_what_cannot_be_read_is_named(content: bytes | None, reason: str, tmp_pa
 
 
 def test_wrong_measurement_is_refuted() -> None:
-    found = verify(with_measure(partial(magnification.measure, exponent=0.5001)), cases=6)
+    found = verify(with_measure(partial(magnification.measure, faster=1.0002)), cases=6)
     assert any("measurement" in failure for failure in found.failures)
     assert statuses({"magnification": found})["magnification"] is Status.REFUTED
 
@@ -149,7 +149,7 @@ def test_broken_part_is_incomplete() -> None:
 
 
 def test_first_failure_stops() -> None:
-    found = verify(with_measure(partial(magnification.measure, exponent=0.6)), cases=6, first_failure=True)
+    found = verify(with_measure(partial(magnification.measure, faster=1.2)), cases=6, first_failure=True)
     assert measured(found).cases == 1
     assert found.failures
     assert "derivation" not in json.loads(text(found))
@@ -175,7 +175,7 @@ def test_first_failure_stops_where_the_share_is_out_of_reach() -> None:
 
 
 def test_parts_are_tried_in_the_order_given() -> None:
-    wrong = replace(with_measure(partial(magnification.measure, exponent=0.6)), derive=lambda depth: Derivation((), ()))
+    wrong = replace(with_measure(partial(magnification.measure, faster=1.2)), derive=lambda depth: Derivation((), ()))
     found = verify(wrong, cases=1, first_failure=True, parts=("derivation", "measurement", "falsifiers"))
     assert set(json.loads(text(found))) >= {"derivation", "measurement"}
     assert found.falsifiers is None
@@ -335,7 +335,7 @@ class TestCommand:
         assert sorted(path.name for path in Path().iterdir()) == ["r.v2", "r.v2.json"]
 
     def test_a_run_that_stops_early_writes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(magnification, "THEOREM", with_measure(partial(magnification.measure, exponent=0.6)))
+        monkeypatch.setattr(magnification, "THEOREM", with_measure(partial(magnification.measure, faster=1.2)))
         assert ledger.main(["--first-failure"]) == 1
         assert not Path("_build").exists()
 
@@ -355,7 +355,7 @@ class TestCommand:
         assert measured(read(FOUND, VERIFICATION)).cases == 8
 
     def test_exit_status_says_no(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        wrong = partial(magnification.measure, exponent=0.6)
+        wrong = partial(magnification.measure, faster=1.2)
         monkeypatch.setattr(magnification, "THEOREM", with_measure(wrong))
         assert ledger.main([]) == 1
         assert "refuted" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from companion.telling.excerpts import proof, statement
 from companion.theorems import magnification, names, theorem
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Derivation
-from companion.verification.theorem import Assumption, Falsifier, Kind, Measurement, Text, Theorem, compare
+from companion.verification.theorem import Assumption, Attained, Falsifier, Kind, Measurement, Text, Theorem, compare
 
 DOCSTRING = r"""Title
 
@@ -173,6 +173,24 @@ def test_nan_never_passes(kind: Kind) -> None:
 def test_bounds_pass_up_to_one() -> None:
     assert toy().limit == 1e-12
     assert replace(toy(), kind=Kind.UPPER_BOUND).limit == 1 + 1e-12
+
+
+def test_bound_is_lowered_at_the_main_entry_with_the_most_room() -> None:
+    attained = Attained("here", lambda case: Measurement([1.0, 2.0, 1.0], [1.1, 3.0, 9.0], main=[0, 1]))
+    lowered = attained.falsifier
+    assert lowered.change == "half of the bound, here"
+    case = Ensemble().case(0)
+    assert compare(Kind.UPPER_BOUND, lowered.measure(case)).discrepancy == pytest.approx(2 / 1.5)
+    third = replace(attained, within=3.0).falsifier
+    assert (third.change, third.lowered, third.share) == ("the bound divided by 3, here", 3.0, 1.0)
+    loose = Attained("here", lambda case: Measurement(1.0, 2.5)).falsifier
+    assert compare(Kind.UPPER_BOUND, loose.measure(case)).discrepancy < 1
+
+
+def test_upper_bound_must_say_where_it_is_nearly_attained() -> None:
+    upper = replace(toy(), kind=Kind.UPPER_BOUND)
+    assert upper.missing() == ["an upper bound must say where it is nearly attained"]
+    assert replace(upper, attained=(Attained("here", lambda case: Measurement(1.0, 1.0)),)).missing() == []
 
 
 @pytest.mark.parametrize("name", names())

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from companion.running.structured import text as text_of
 from companion.telling.numbers import number
 from companion.theorems import magnification
-from companion.verification.theorem import Assumption, Certificate, Falsifier, Kind, Measurement, Theorem
+from companion.verification.theorem import Assumption, Attained, Certificate, Falsifier, Kind, Measurement, Theorem
 from companion.verification.verification import Ledger
 from companion.verification.verify import verify
 from pipeline.pages import theorems
@@ -54,6 +54,7 @@ def upper() -> Entry:
         tolerance=0.0,
         measure=bound,
         falsifiers=(replace(wrong, breaks=1), wrong),
+        attained=(Attained("for $x$ close to 4", lambda case: Measurement(case.seed + 14, 20.0)),),
         uses=("magnification",),
         assumes=(FAITH,),
         symbolic=False,
@@ -158,7 +159,9 @@ def test_page_of_a_bound(upper: Entry) -> None:
     assert "| $2$ | 1 | 0.5 | 0.5 | 2 | 2 |" in text
     assert r"| F2 | the formula | twice $\|x\|$ | 3 of 6 | 50% |" in text
     assert "left of the line, at 1, passes: 6 of the check's 6 cases" in text
-    assert "rejected: 6 of the falsifiers' 12 cases" in text
+    assert "| F3 | the formula | half of the bound, for $x$ close to 4 | 6 of 6 | 100% |" in text
+    assert "| for $x$ close to 4 | 6 | 1.2 | 1.4 |" in text  # 20 over 14, ..., 19
+    assert "rejected: 12 of the falsifiers' 18 cases" in text
     assert "| $6$ | 56 | it lies in a ball | balls |" in text
     assert "The steps are those at $L = 1$." in text
     assert "- **Rests on** {prf:ref}`Magnification <thm-magnification>`" in text
@@ -202,8 +205,8 @@ def test_counts_are_sums(identity: Entry, upper: Entry) -> None:
         [depth.residuals for depth in entry.verification.derivation.depths] for entry in (identity, upper)
     )
     total = sum(of_identity) + sum(of_bound)
-    assert "12 of 12 measurements pass; 7 of 7 falsifiers are rejected, each in at least the share of its cases" in text
-    assert "which is 36 of 42 cases in all;" in text
+    assert "12 of 12 measurements pass; 8 of 8 falsifiers are rejected, each in at least the share of its cases" in text
+    assert "which is 42 of 48 cases in all;" in text
     assert f"sympy reduces {total} of {total} residuals to 0" in text
     broken = json.loads(text_of(identity.verification))
     broken["measurement"]["passing"] = 5
@@ -220,10 +223,10 @@ def test_the_page_of_checks_counts_and_tells_shares_and_tightness(identity: Entr
     rows = [row for row in text.splitlines() if row.startswith("| {prf")]
     of_identity, of_upper, of_bound = rows  # of an identity nothing is told of tightness
     assert "| 30 of 30 |" in of_identity
-    assert r"| 6 of 12 | 3 of 6: twice $\|x\|$ |" in of_upper
-    assert of_bound.endswith("| 1.8 | 1.3 | 4 |")
+    assert r"| 12 of 18 | 3 of 6: twice $\|x\|$ |" in of_upper
+    assert of_bound.endswith("| for $x$ close to 4 | 1.2 | 1.4 | 2 | 1.8 |")
     tried = len(identity.theorem.mutants) + len(upper.theorem.mutants)
-    for count in ("12 cases", "7 variants, 42 cases", f"changes, tried {tried} times"):
+    for count in ("12 cases", "8 variants, 48 cases", f"changes, tried {tried} times"):
         assert count in text
     certificates = len(identity.verification.certificates) + len(upper.verification.certificates)
     assert f"| {certificates} instances |" in text

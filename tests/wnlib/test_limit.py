@@ -85,6 +85,20 @@ def test_plain_least_squares_has_its_closed_form():
     assert_allclose(limit(flow, PROBLEM, start).weights, expected, atol=1e-10)
 
 
+def test_goal_within_rounding_errors_of_the_scale_is_reached():
+    n = 1000  # the limit is at log alpha = -96, and its weights move with alpha
+    ratio, scale = 192.9, 0.1635
+    A = np.full((1, n), 1 - (np.log(n) - 1) / (ratio * (1 - scale**2)))
+    A[0, 0] = 1.0
+    problem, flow = Problem(A, np.ones(1)), WeightNormFlow(2, ratio)
+    start = flow.start(n, scale)
+    found = limit(flow, problem, start)
+    gain = np.log(found.weights[[0, 1]] / start.weights(2)[[0, 1]]) + ratio * (found.weights.sum() - scale**2)
+    gain -= np.log(found.weights.sum() / scale**2)  # u^2 = w / r^2
+    assert_allclose(gain[1] / gain[0], A[0, 1], rtol=1e-12)
+    assert_allclose(problem.residual(found.weights), 0, atol=1e-12)
+
+
 def test_permuted_columns_permute_the_limit():
     order = np.random.default_rng(0).permutation(N)
     permuted = Problem(PROBLEM.A[:, order], PROBLEM.y)

@@ -28,6 +28,14 @@ def test_the_least_norm_and_a_length_below_it():
     assert_allclose(length_from_data(orthonormal), 5)  # then the plane touches the sphere of the least norm
 
 
+@pytest.mark.parametrize("seed", range(8))  # in some, rounding makes the direction longer than 1
+def test_direction_in_the_kernel_is_below_zero_at_once(seed):
+    u = PROBLEM.kernel @ np.random.default_rng(seed).standard_normal(PROBLEM.kernel.shape[1])
+    for known in guarantees(PROBLEM, 0.5, u / np.linalg.norm(u)):
+        assert known.share <= 1
+        assert_allclose(known.below_zero, 0, atol=1e-6 / known.rate)
+
+
 @given(seed=st.integers(0, 50), radius=st.floats(0.05, 0.95), step=st.floats(-2, 3))
 def test_projected_steps_of_any_length_keep_the_promise(seed, radius, step):
     u = np.random.default_rng(seed).standard_normal(15)

@@ -29,6 +29,7 @@ LEAP = 20.0  # of the logarithm of a factor in the basis, in one step
 SETTLING = 2  # corrections at a point from which on the weights move no more
 FAILURES = 25  # predictions given up on the way to one point
 STILL = 1e-15  # relative change of the weights that is none
+ROUNDED = 16  # rounding errors of log alpha, within which the goal is not told from where the curve is
 STAY = Place(0.0, 0.0, 0.0)
 
 Mismatch = Callable[[float, float], tuple[float, float]]
@@ -59,6 +60,7 @@ class _Way:
     trials    corrections since a prediction from there
     failed    whether the last prediction was given up; failures: how many were
     residual  its norm at the last point from which the goal was in sight
+    remaining how far the goal was from there, in log alpha
     settling  corrections at a point from which on the weights move no more
     """
 
@@ -68,6 +70,7 @@ class _Way:
     failed: bool = False
     failures: int = 0
     residual: float = np.inf
+    remaining: float = np.inf
     settling: int = 0
 
 
@@ -144,10 +147,11 @@ class Continuation:
             beyond = self._beyond(mismatch, everywhere, correction, way.steps)
             if beyond is not None:
                 return beyond
-        arrived = abs(remaining) * max(moving / mass, 1e-6) <= STILL
-        if fits and arrived and not correction.residual < 0.5 * way.residual:
+        still = abs(remaining) * max(moving / mass, 1e-6) <= STILL
+        rounded = 0.5 * way.remaining <= abs(remaining) <= ROUNDED * EPS * abs(self.place.log_scale)
+        if fits and (still or rounded) and not correction.residual < 0.5 * way.residual:
             return self._point(self.log_x, self.place.log_scale, correction, way.steps)
-        way.residual = correction.residual
+        way.residual, way.remaining = correction.residual, abs(remaining)
         self._advance(correction, tangent, everywhere, Place(1.0, 0.0, 0.0), remaining)
         return None
 

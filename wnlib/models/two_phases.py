@@ -71,7 +71,7 @@ def guarantees(problem: Problem, radius: float, direction: Array, rate: float = 
     least = least_norm(problem)
     if radius >= (length := float(linalg.norm(least))):
         raise ArgumentError(f"radius must be < {length:.6g}, the length of the shortest interpolant, got {radius:.6g}")
-    share = float(linalg.norm(problem.kernel.T @ direction))
+    share = min(1.0, float(linalg.norm(problem.kernel.T @ direction)))  # above 1 by rounding, for one in ker A
     if share <= 1e-14:
         raise ArgumentError(f"direction must have a part in ker A, got one of norm {share:.1e}")
     # (A^T A)^+ d with d = w, and with d = A^T y, where it is w. On the rows' basis A has full rank: none to be guessed.
