@@ -33,6 +33,7 @@ from wnlib.flows.metric import (
 )
 from wnlib.flows.polar import Polar as Polar, polar_of as polar_of, radius_of as radius_of
 from wnlib.flows.weight_norm import ScheduledWeightNormFlow as ScheduledWeightNormFlow, WeightNormFlow as WeightNormFlow
+from wnlib.limits.barrier import collapse_barrier as collapse_barrier
 from wnlib.limits.bounds import (
     magnification_excess_bound as magnification_excess_bound,
     mass_bound as mass_bound,
@@ -41,6 +42,7 @@ from wnlib.limits.bounds import (
 from wnlib.limits.collapse import collapses as collapses
 from wnlib.limits.end_point import Limit as Limit
 from wnlib.limits.limit import LimitCurve as LimitCurve, limit as limit
+from wnlib.limits.needed import needed_ratio as needed_ratio, needed_scale as needed_scale
 from wnlib.limits.saddles import Cascade as Cascade, Saddle as Saddle, cascade as cascade, saddle as saddle
 from wnlib.limits.stays import Stay as Stay, stay as stay
 from wnlib.limits.window import window_mass as window_mass
@@ -56,6 +58,7 @@ from wnlib.models.spectral import spectral_limit as spectral_limit
 from wnlib.problem import Problem as Problem
 from wnlib.sparse.attainable import attainable_weights as attainable_weights
 from wnlib.sparse.basis_pursuit import BasisPursuit as BasisPursuit, basis_pursuit as basis_pursuit
+from wnlib.sparse.margin import Margin as Margin, margin as margin
 from wnlib.sparse.phase_transition import (
     positivity_success as positivity_success,
     statistical_dimension as statistical_dimension,

@@ -15,7 +15,7 @@ from wnlib.flows.polar import radius_of
 from wnlib.limits.bounds import entropy_excess, magnification_excess_bound
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.sparse.stability import margin
+from wnlib.sparse.margin import margin
 
 THRESHOLDS = (1e-1, 1e-2, 1e-4)  # of the excess
 
@@ -173,7 +173,7 @@ def predicted_rate(problem: Problem, depth: int) -> float:
     """
     if check.integer("depth", depth, least=2) > 2:
         return depth / 2
-    return margin(problem, basis_pursuit(problem).weights > 0)
+    return margin(problem).value
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,15 +5,19 @@ target's radius $\sqrt{\rho(z^*)}$. Here a case's `ratio` is the logarithm of th
 (to the power L - 2 above depth 2), its `scale` is $r_0/\sqrt{\rho(z^*)}$.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import linalg
 
 from companion.verification.ensemble import Case
 from wnlib._checks import Array
-from wnlib.flows.flow import Flow
+from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar, polar_of
 from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
+from wnlib.limits.end_point import Limit
+from wnlib.limits.limit import limit
 from wnlib.limits.small_starts import SmallStart
 from wnlib.problem import Problem
 
@@ -93,6 +97,37 @@ def lever(n: int, margin: float, support: int = 1) -> Problem:
     """One measurement to which the weights of the `support` add 1 each, and all others less by the `margin`."""
     truth = np.where(np.arange(n) < support, 1 / support, 0.0)
     return Problem(np.where(truth > 0, 1.0, 1 - margin)[None], np.ones(1), truth)
+
+
+def magnified(case: Case) -> tuple[Flow, Polar]:
+    """Either flow, and a start in the case's direction.
+
+    The logarithm of the magnification on the way to $z^*$ is ratio (1 - scale^2), times L - 2 above depth 2.
+    """
+    flow, radius = either_flow(case), start_radius(case)
+    if isinstance(flow, GradientFlow):
+        radius = case.target_radius * float(np.exp(-case.ratio * (1 - case.scale**2) / max(1, case.depth - 2)))
+    return flow, flow.start(case.n, radius, case.direction)
+
+
+def magnified_limit(case: Case, other: float = 1.0, power: float = 1.0) -> Limit:
+    """The limit from a `magnified` start.
+
+    For the falsifiers: from a start `other` times as large, as if it were from that one; as if it were magnified to
+    another `power`.
+    """
+    flow, start = magnified(case)
+    end = limit(flow, case.problem, replace(start, radius=other * start.radius))
+    grown = flow.log_magnification(np.array([float(start.radius), end.radius]))
+    radius = start.radius if power == 1 else flow.radius(grown[1] - power * (grown[1] - grown[0]))
+    return replace(end, start=replace(start, radius=np.asarray(radius)))
+
+
+def lone_weight(case: Case) -> Limit:
+    """The limit for one measurement of two weights, of which the second counts less."""
+    rng = case.rng()
+    problem, flow = lever(2, rng.uniform(0.2, 0.8)), WeightNormFlow(case.depth, 2 * case.ratio)
+    return limit(flow, problem, flow.start(2, case.scale, [1.0, rng.uniform(0.5, 2)]))
 
 
 def signed_problem(case: Case) -> Problem:

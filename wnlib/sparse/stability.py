@@ -10,14 +10,13 @@ $$\|w - z^*\| \le K\,(\|w\|_1 - Q),\qquad K = \max_{j \notin S} \|h_j\| / \gamma
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import CertificateError
-from wnlib.linear.linear_program import linear_program
 from wnlib.problem import Problem
+from wnlib.sparse.margin import cheapest
 
 MARGIN = 1e-6  # a certificate of less is none, to the linear program's accuracy
 
@@ -49,28 +48,10 @@ def stability(problem: Problem, target: Array) -> float:
     if np.linalg.matrix_rank(A[:, on]) < np.count_nonzero(on):
         return np.inf
     try:
-        gamma = margin(problem, on, most=1.0)  # any will do where there is no largest
+        gamma, *_ = cheapest(problem, on, most=1.0)  # any will do where there is no largest
     except CertificateError:
         return np.inf
     if gamma < MARGIN:
         return np.inf
     inverse, off = linalg.pinv(A[:, on]), A[:, ~on]
     return float(np.max(np.sqrt(1 + np.sum((inverse @ off) ** 2, axis=0))) / gamma)
-
-
-def margin(problem: Problem, support: NDArray[np.bool_], most: float = np.inf) -> float:
-    r"""The largest $\gamma$, up to `most`, of a $\nu$ with $A_S^\top\nu = 1$, $A_j^\top\nu \le 1 - \gamma$ off S.
-
-    Its linear program is the dual of $\min \sum_i p_i$ over p on S and $p \ge 0$ off it, with $A p = 0$ and
-    $\sum_{i \notin S} p_i = 1$; or less, where each unit that is missing costs `most`.
-
-    Raises:
-        CertificateError: if there is no largest, or it is not found.
-    """
-    A, count = problem.A / np.abs(problem.A).max(), problem.shape[1]
-    rows, cost, free = np.vstack([A, ~support]), np.ones(count), support
-    if np.isfinite(most):
-        rows = np.column_stack([rows, np.append(np.zeros(len(A)), 1.0)])
-        cost, free = np.append(cost, most), np.append(free, False)
-    nu = linear_program(cost, rows, np.append(np.zeros(len(A)), 1.0), free=free).dual[:-1]
-    return min(most, 1 - float((A[:, ~support].T @ nu).max(initial=-np.inf)))
