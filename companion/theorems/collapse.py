@@ -85,10 +85,10 @@ and $K \le 2\beta^2$ if $a^2 r_0^L \le \beta$.
 
 Boundary
 --------
-- **Checked.** The algebra of the proof. On flows followed until the radius has fallen by orders of magnitude ($L =
-  2$) or as far as its power law allows: decay and rotation against the bounds, and that `wnlib.collapses` foresees
-  the end. The problems are $[A, -A]$, the positive form of signed weights, so that data against which a direction can
-  point always exist.
+- **Checked.** The algebra of the proof. On flows followed until the radius has fallen by orders of magnitude ($L = 2$)
+  or as far as its power law allows: decay and rotation against the bounds, and that `wnlib.collapses` foresees the end;
+  the code's $\mu$ against the formula. The problems are $[A, -A]$, the positive form of signed weights, so that data
+  against which a direction can point always exist.
 - **Assumed.** Nothing.
 - **No run can test.** That $r$ tends to $0$: a run ends at a positive radius. It is proved.
 
@@ -110,6 +110,7 @@ from companion.verification.theorem import Attained, Falsifier, Kind, Measuremen
 from wnlib.flows.geometry import mirror_entry
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.collapse import collapses
+from wnlib.limits.small_starts import SmallStart
 from wnlib.trajectories.integration import integrate
 
 LONG = (30.0, 5.0)  # how long a flow is followed, in units of the time in which the radius falls (L >= 3; L = 2)
@@ -180,7 +181,7 @@ def _written_out(depth: Depth) -> tuple[sp.Expr, ...]:
 def measure(
     case: Case, sign: float = -1.0, scale: float | None = None, faster: float = 1.0, power: int = 0
 ) -> Measurement:
-    r"""From $r_0$ = case.scale $r_*$: how far $m_L(r)$ has fallen, how far u has turned, and what `collapses` says.
+    r"""From $r_0$ = case.scale $r_*$: how far $m_L(r)$ has fallen, how far u has turned, what `collapses` says; $\mu$.
 
     For the falsifiers: a direction of the other `sign`, another `scale` in units of $r_*$, a rate `faster` by a
     factor or by a `power` of $r_0$.
@@ -197,11 +198,20 @@ def measure(
     fallen = mirror_entry(radius, case.depth) - mirror_entry(path.radius, case.depth)
     turned = np.linalg.norm(path.direction - point.direction, axis=-1).max()
     stays = float(not collapses(flow, start.problem, point))
-    mu = start.push_left(radius)
+    mu, stated = start.push_left(radius), _push_left(start, radius)
     proved = faster * radius**power * case.depth * mu * times
+    turning = case.ratio * radius**2 * start.force(radius)
     return Measurement(
-        [*proved, 2 * mu * turned, stays], [*fallen, case.ratio * radius**2 * start.force(radius), 0.0], main=[0, 1, 2]
+        [*proved, 2 * mu * turned, stays, mu, stated], [*fallen, turning, 0.0, stated, mu], main=[0, 1, 2]
     )
+
+
+def _push_left(start: SmallStart, radius: float) -> float:
+    r"""$\mu$ as it is stated, 0 beyond the threshold."""
+    L, A, b = start.depth, start.problem.A, start.problem.A.T @ start.problem.y
+    beta, a, s_0 = np.abs(b).max(), np.linalg.norm(A, axis=0).max(), b @ start.direction**L
+    K = beta * (beta + a**2 * radius**L)
+    return float(np.sqrt(max(0.0, K - (K - s_0**2) * np.exp(L * start.ratio * radius**2))))
 
 
 THEOREM = Theorem(
@@ -238,6 +248,10 @@ THEOREM = Theorem(
         "the direction for its power in the push",
         "a power less in the push",
         "a tenth of the bound on the force",
+        "twice the force at zero in its bound",
+        "twice the columns in the bound on the force",
+        "a power of r less in the bound on the force",
+        "the mean column in the bound on the force",
         "no L in the excess of a small start",
         "no ratio in the excess of a small start",
         "twice the squared push",

@@ -86,7 +86,7 @@ Boundary
 - **Checked.** The expansion of the loss, the motion of $m_L(G z_i)$ and $\kappa = \gamma g^{L-2}$ by computer algebra.
   On the ensemble: both bounds against followed flows of either kind, from starts near saddles with a random support
   (the empty one where least squares on one weight interpolates); and, at every snapshot up to $T$, the loss, the forces
-  and the radius against theirs.
+  and the radius against theirs; the code's $\rho_+$ against the formula.
 - **Assumed.** Nothing.
 - **No run can test.** Nothing where the second bound is finite, and with it $T$. Where it is infinite, the run stops at
   twenty times the first.
@@ -189,17 +189,26 @@ def near(case: Case, at: Saddle, mass: float) -> Polar:
 
 
 def confined(trajectory: Trajectory, at: Saddle, bounds: Stay, until: float) -> Array:
-    """Loss, radius and forces at the snapshots up to a time, below what the theorem says of them: shape (2, K)."""
+    r"""Loss, radius and forces at the snapshots up to a time, below what the theorem says of them; $\rho_+$: (2, K)."""
     early = trajectory.t <= until
     weights, loss, square = trajectory.weights[early], trajectory.loss[early], trajectory.radius[early] ** 2
     problem, outside = at.problem, ~at.support
     push = max(0.0, float(at.force[outside].max()))
     error = np.sqrt(max(0.0, 2 * (float(trajectory.loss[0]) - at.loss) + 2 * push * bounds.mass))
     apart = np.abs(problem.residual(weights) @ problem.A - problem.A.T @ problem.residual(at.weights))
-    size = np.linalg.norm(problem.A, axis=0) * error
+    columns = np.linalg.norm(problem.A, axis=0)
+    largest = _largest(at, error + columns[outside].max() * bounds.mass, bounds.mass, trajectory.flow.depth)
     measured = [np.full(loss.size, bounds.loss), square, np.full(loss.size, bounds.radius[0]), apart.max(axis=0)]
-    least = [loss, np.full(loss.size, bounds.radius[1]), square, size]
+    least = [loss, np.full(loss.size, bounds.radius[1]), square, columns * error]
+    measured, least = [*measured, [bounds.radius[1], largest]], [*least, [largest, bounds.radius[1]]]
     return np.array([np.concatenate(measured), np.concatenate(least)])
+
+
+def _largest(at: Saddle, apart: float, mass: float, depth: int) -> float:
+    r"""$\rho_+$, for outputs that the weights on the support move by at most $s d$ = `apart`."""
+    on, outsiders = at.support, int(np.sum(~at.support))
+    d = apart / np.linalg.svd(at.problem.A[:, on], compute_uv=False)[-1] if on.any() else 0.0
+    return float(np.sum((at.weights[on] + d) ** (2 / depth)) + outsiders ** (1 - 2 / depth) * mass ** (2 / depth))
 
 
 def measure(
@@ -304,5 +313,15 @@ THEOREM = Theorem(
         "the support's mass at the exit",
         "an exit at twice the mass",
         "an exit by one weight alone",
+        "half of the push at a saddle",
+        "twice the push at a saddle",
+        "a quarter of the loss above a saddle's",
+        "twice the loss above a saddle's",
+        "a quarter of what the push gains",
+        "twice what the push gains",
+        "half of the spread at a saddle",
+        "twice the spread at a saddle",
+        "the outsiders' outputs not spread at a saddle",
+        "the gain squared at a saddle",
     ),
 )

@@ -91,10 +91,11 @@ $\operatorname{row}[A, -A]$. It is the gradient of the strictly convex $\Phi(w_+
 Boundary
 --------
 - **Checked.** The derivative of the clocks, the bracket and its consequence by computer algebra. In numbers: the
-  invariants of both halves along followed flows; the bracket of the code's fields, by finite differences, against the
-  formula, and whether it leaves the span of the $V_b$; with matched clocks, the law of the sum and the identity
-  $D_\Phi(z^\circ, w(0)) = D_\Phi(w(t), w(0)) + D_\Phi(z^\circ, w(t))$ for another pair $z^\circ$ with the same
-  measurements.
+  invariants of both halves along followed flows, and how fast $\theta_\pm$ move at their ends (where clocks are
+  matched, the code's are $\kappa_\pm = e^{(2-L)\, c r_\pm(0)^2/2}$); the bracket of the code's fields, by finite
+  differences, against the formula, and whether it leaves the span of the $V_b$; with matched clocks, the law of the sum
+  and the identity $D_\Phi(z^\circ, w(0)) = D_\Phi(w(t), w(0)) + D_\Phi(z^\circ, w(t))$ for another pair $z^\circ$ with
+  the same measurements.
 - **Assumed.** That smooth functions with no slope along two fields have none along their bracket is quoted.
 - **No run can test.** That there is no potential. It is proved; the chapter shows limits that a potential could not
   have.
@@ -117,7 +118,7 @@ from companion.verification.measuring import horizon, together
 from companion.verification.symbolic import Depth, Derivation, L, Step, c, eta_u, r, tidy
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.geometry import mirror_map
+from wnlib.flows.geometry import MirrorMap, mirror_map
 from wnlib.flows.invariants import invariant_drift
 from wnlib.flows.polar import Polar
 from wnlib.linear.ranks import least_squares
@@ -194,7 +195,7 @@ def measure(
     balanced: bool = False,
     tail: float = 1.0,
 ) -> Measurement:
-    """The invariants of both halves, the bracket of the fields, and the law of matched clocks.
+    """The invariants of both halves, their motion, the bracket of the fields, and the law of matched clocks.
 
     For the falsifiers: one sphere for both halves, a ratio that is `doubling`, clocks that are not `matched`, a ratio
     that is `tuned` in z, the map of a `deeper` network, a `single` measurement, clocks that are `balanced`, the `tail`
@@ -211,6 +212,7 @@ def measure(
     drift = [invariant_drift(known, positive, half).max() for half in halves]
     return together(
         Measurement(drift, np.zeros(2), scale=1.0),
+        _motion(problem, flow, path),
         *_bracket(case, problem, flow, single, balanced, tail),
         *_matched(case, problem, SeparateFlow(case.depth, flow.ratio, matched=matched)),
     )
@@ -240,6 +242,27 @@ def _one_sphere(case: Case, problem: Problem) -> SeparateTrajectory:
     return SeparateTrajectory(SeparateFlow(case.depth, flow.ratio), problem, moved.t, plus, minus, False)
 
 
+def _motion(problem: Problem, flow: SeparateFlow, path: SeparateTrajectory) -> Measurement:
+    r"""$\theta_\pm'$ at the end of a path, by the field, against $\pm\kappa_\pm L\, p$."""
+    start, end = ((path.plus[k], path.minus[k]) for k in (0, -1))
+    mirror_of, state = mirror_map(flow.half, float(path.plus.radius[0])), encode(end)
+    velocity = _slope(_dual(mirror_of), state, flow.velocity(problem, start)(0.0, state))
+    force = (problem.residual(path.parts[-1]) @ problem.A).reshape(2, -1)
+    # in units of the start, in which matched clocks are 1
+    clocks = np.full(2, flow.depth) if flow.matched else [float(mirror_of.speed(half)) for half in end]
+    return Measurement(velocity, (np.array(clocks)[:, None] * force).ravel())
+
+
+def _dual(mirror_of: MirrorMap) -> Callable[[Array], Array]:
+    r"""$\theta_+$ and $\theta_-$, of states."""
+
+    def theta(state: Array) -> Array:
+        log_r, log_u = state.reshape(2, -1)[:, 0], state.reshape(2, -1)[:, 1:]
+        return mirror_of.dual_variable(Polar(np.exp(log_r), log_u, np.ones(1))).ravel()
+
+    return theta
+
+
 def _bracket(
     case: Case, problem: Problem, flow: SeparateFlow, single: bool, balanced: bool, tail: float
 ) -> tuple[Measurement, Measurement]:
@@ -258,12 +281,7 @@ def _bracket(
     state, mirror_of = encode(point), mirror_map(flow.half, float(sizes[0]))
     V, W = first(state), second(state)
     bracket = _slope(second, state, V) - _slope(first, state, W)
-
-    def theta(state: Array) -> Array:
-        log_r, log_u = state.reshape(2, -1)[:, 0], state.reshape(2, -1)[:, 1:]
-        return mirror_of.dual_variable(Polar(np.exp(log_r), log_u, np.ones(1))).ravel()
-
-    found = _slope(theta, state, bracket)
+    found = _slope(_dual(mirror_of), state, bracket)
     b, d = shifts @ A
     points = Polar.concatenate([Polar(half.radius[None], half.log_direction[None], half.sign) for half in point])
     kappa, weights = mirror_of.speed(points), points.weights(depth)  # the former with the factor L
@@ -294,8 +312,8 @@ def _slope(function: Callable[[Array], Array], state: Array, direction: Array) -
     return np.asarray(sum(differences)) * size / (60 * H)
 
 
-def _matched(case: Case, problem: Problem, flow: SeparateFlow) -> tuple[Measurement, Measurement]:
-    """The sum of the dual variables, and the divergences that add up, for another pair with the same measurements."""
+def _matched(case: Case, problem: Problem, flow: SeparateFlow) -> tuple[Measurement, ...]:
+    """The motion, the sum of the dual variables, and the divergences that add up, for another pair of equal outputs."""
     path = _path(case, problem, flow)
     mirror_of = mirror_map(flow.half, float(path.plus.radius[0]))
     dual = [mirror_of.dual_variable(half) for half in (path.plus, path.minus)]
@@ -308,6 +326,7 @@ def _matched(case: Case, problem: Problem, flow: SeparateFlow) -> tuple[Measurem
         return float(sum(mirror_of.bregman(half, point) for half, point in ends))
 
     return (
+        _motion(problem, flow, path),
         Measurement(total[-1], total[0], scale=float(np.abs(dual).max())),
         Measurement(divergence(pair, 0) + divergence(other, -1), divergence(other, 0)),
     )
@@ -346,6 +365,7 @@ THEOREM = Theorem(
     uses=("magnification", "invariants", "mirror_map", "implicit_bias"),
     mutants=(
         "L - 1 for L - 2 in the matched clock",
+        "the radius for its square in the reference of the matched clock",
         "separate clocks that run with the radius",
         "a power of r more in the growth of a half",
         "a power of u more in the turning of a half",

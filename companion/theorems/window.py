@@ -97,18 +97,21 @@ $\rho = S$ itself is constant. Both say that $r_0^2$ is not beyond the window.
 Boundary
 --------
 - **Checked.** The two integrals, and that $\nabla G - \beta\nabla\rho$ belongs to gradient flow, by computer algebra.
-  Limits for three growing ratios: from starts inside the window their mass against $Q$, from starts beyond it their
-  distance from $w_\alpha$, where plain gradient flow ends.
+  Limits for ratios that double until the distance to their limit is less than a fortieth of that for the first ratio:
+  from starts inside the window that of their mass from $Q$, from starts beyond it that of the limits themselves from
+  $w_\alpha$, where plain gradient flow ends. Where all interpolants have one mass, measurements are left out until they
+  have not.
 - **Assumed.** Nothing beyond {prf:ref}`thm-implicit_bias`, {prf:ref}`thm-mass_bound` and {prf:ref}`thm-convergence`.
-- **No run can test.** The limit itself: ratios are finite. Inside the window they are chosen such that the excess is
-  still seen, beyond it, so that starts have room. No more than 10 weights, to save time. Where all interpolants have
-  one mass, in some of the cases, there is nothing to see.
+- **No run can test.** The limit itself: ratios are finite. Beyond the window they are such that starts have room. No
+  more than 10 weights, to save time.
 
 Source
 ------
 Derived here. The title of {cite:t}`ChouRauhutWard2024` claims robustness; the window says how far it goes.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -129,9 +132,10 @@ from wnlib.sparse.basis_pursuit import basis_pursuit
 
 S, S_0, T, Q, N, r_0 = sp.symbols("S S_0 T Q N r_0", positive=True)
 a, s, delta, rho, alpha = sp.symbols(r"a s \delta \rho \alpha", positive=True)
-GENTLE, STEEP, SEEN = 5, 2000, 9  # ratios in units of the target's radius; the power of 1/e that an excess falls to
-INSIDE = 1 - 1e-6  # of the target's radius: below it is inside the window, whatever rounding does
-TOLERANCE = 1e-6  # of the limits, far below the distance to their limit
+GENTLE, DOUBLINGS = 4.0, 16  # the first ratio, in units of the target's radius, and how often it is doubled at most
+FALLEN = 1 / 40  # of the distance for the first ratio: enough, and above rounding
+ROOM = 1.01  # between masses of interpolants
+TOLERANCE = 1e-9  # of the limits, far below the distance to their limit
 
 
 def derive(depth: Depth = 3) -> Derivation:
@@ -208,47 +212,54 @@ def plain_end(case: Case) -> Array:
     return limit(case.plain, case.problem, start, TOLERANCE).weights
 
 
-def ends(problem: Problem, depth: int, radius: float, tilt: float = 1.0) -> Array:
-    """The limits for three growing ratios, from a start that rises by the factor `tilt` over the entries, (3, N)."""
+def with_room(case: Case) -> Case:
+    """The case, with so few measurements that not all interpolants have one mass; if need be, of another seed."""
+    for m in range(case.m, 0, -1):
+        fewer = replace(case, m=m)
+        starts = (fewer.plain.start(case.n, times * fewer.target_radius) for times in (0.5, 3.0))
+        small, large = (limit(fewer.plain, fewer.problem, start, TOLERANCE).weights.sum() for start in starts)
+        if large > ROOM * small:
+            return fewer
+    return with_room(replace(case, seed=case.seed + 1000))
+
+
+def approach(
+    problem: Problem, depth: int, radius: float, away: Callable[[Array], float], tilt: float = 1.0
+) -> Measurement:
+    """How far limits are `away`, in units of the first: for ratios that double until it is little.
+
+    The start rises by the factor `tilt` over the entries.
+    """
     n, square = problem.shape[1], float(radius_of(basis_pursuit(problem).weights, depth)) ** 2
     direction = np.geomspace(1, tilt, n)
     curve = LimitCurve(problem, depth, direction)
-
-    def end(rate: float) -> Array:
-        flow = WeightNormFlow(depth, 2 * rate / max(1, depth - 2))
-        return curve.limit(flow, flow.start(n, radius, direction), TOLERANCE).weights
-
-    largest = STEEP / square
-    if radius < INSIDE * square**0.5:
-        # The excess falls like the power -L of the magnification above depth 2, at most like the power -2 at depth 2.
-        growth = float(radius_of(end(GENTLE / square), depth)) ** 2 - radius**2
-        largest = SEEN / (growth * (depth / (depth - 2) if depth > 2 else 2))
-    return np.array([end(largest * share) for share in (1 / 4, 1 / 2, 1)])
+    distances = list[float]()
+    for ratio in 2 * GENTLE / (max(1, depth - 2) * square) * 2.0 ** np.arange(DOUBLINGS + 1):
+        flow = WeightNormFlow(depth, float(ratio))
+        distances.append(away(curve.limit(flow, flow.start(n, radius, direction), TOLERANCE).weights))
+        if distances[-1] < FALLEN * distances[0]:
+            break
+    return Measurement(np.array(distances) / distances[0], 0.0, scale=1.0)
 
 
 def measure(case: Case, tilt: float = 1.0, claimed: float = 1.0, depth: int = 0) -> Measurement:
-    r"""Inside the window masses of limits for growing ratios, over Q; beyond it 1 + their distance to $w_\alpha$.
+    r"""For growing ratios, how far the limits' masses are from Q inside the window, and they from $w_\alpha$ beyond it.
 
-    For the falsifiers: a start that rises by the factor `tilt` over the entries; masses over the value of the program
-    for `claimed` times the radius, or with the $\rho$ of another `depth`.
+    For the falsifiers: a start that rises by the factor `tilt` over the entries; masses against the value of the
+    program for `claimed` times the radius, or with the $\rho$ of another `depth`.
     """
-    if case.scale > 1:
-        expected = plain_end(case)
-        radius = float(radius_of(expected, case.depth))
-    else:
-        expected, radius = case.target, start_radius(case)
-    found = ends(case.problem, case.depth, radius, tilt)
+    case = with_room(case)
+    beyond = case.scale > 1
+    expected = plain_end(case) if beyond else case.target
+    radius = float(radius_of(expected, case.depth)) if beyond else start_radius(case)
+    value = float(expected.sum())
     if claimed != 1 or depth:
-        value = window_mass(case.problem, depth or case.depth, claimed * radius)
-        return _rounded(found.sum(axis=1) / value)
-    if case.scale > 1:
-        return _rounded(1 + np.abs(found - expected).sum(axis=1) / expected.sum())
-    return _rounded(found.sum(axis=1) / expected.sum())
+        value, beyond = window_mass(case.problem, depth or case.depth, claimed * radius), False
 
+    def away(end: Array) -> float:
+        return float(np.abs(end - expected).sum() if beyond else abs(end.sum() - value))
 
-def _rounded(found: Array) -> Measurement:
-    """Where all interpolants have one mass, rounding would decide which ratio is nearest."""
-    return Measurement(np.round(found, 6), 1.0)
+    return approach(case.problem, case.depth, radius, away, tilt)
 
 
 def plain_limit(case: Case) -> Measurement:
@@ -263,14 +274,13 @@ def no_room(case: Case) -> Measurement:
     """Depth 2, with a measurement of the mass itself: that of all interpolants, and half of the start's."""
     A, truth = np.vstack([case.problem.A[:-1], np.ones(case.n)]), case.target
     problem, mass = Problem(A, A @ truth, truth), float(np.sum(truth))
-    return Measurement(ends(problem, 2, float(np.sqrt(2 * mass))).sum(axis=1), 2 * mass)
+    return approach(problem, 2, float(np.sqrt(2 * mass)), lambda end: abs(float(end.sum()) - 2 * mass))
 
 
 def within(case: Case) -> Measurement:
     """The squared radii of the limits from a start inside the window, against that of the start."""
-    radius = start_radius(case)
-    found = ends(case.problem, case.depth, radius)
-    return Measurement(radius_of(found, case.depth) ** 2, radius**2)
+    depth, radius = case.depth, start_radius(case)
+    return approach(case.problem, depth, radius, lambda end: abs(float(radius_of(end, depth)) ** 2 - radius**2))
 
 
 BEYOND = Ensemble(

@@ -169,7 +169,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 def _forget() -> None:
     """Drop the results that functions and objects of our modules have kept."""
-    modules = [module for module in sys.modules if module.startswith(PACKAGES) and module != __name__]
+    modules = [module for module in sys.modules if module.startswith(("wnlib", "companion")) and module != __name__]
     for value in [value for module in modules for value in vars(sys.modules[module]).values()]:
         if isinstance(value, WeakKeyDictionary):
             value.clear()

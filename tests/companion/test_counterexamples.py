@@ -75,9 +75,8 @@ def test_the_divergence_falls_no_faster_than_a_quarter_of_the_bound_says() -> No
 
 
 def test_the_window_is_measured_where_there_is_something_to_see() -> None:
-    """The last of the three ratios still leaves an excess, but where all interpolants have one mass."""
-    cases = [window.THEOREM.ensemble.case(index) for index in range(40)]
-    seen = [np.ptp(np.asarray(window.measure(case).measured)) > 0 for case in cases]
-    left = [abs(np.asarray(window.measure(case).measured)[-1] - 1) > 0 for case in cases if case.depth > 2]
-    assert np.mean(seen) >= 0.75
-    assert np.mean(left) >= 0.75
+    """In every case the distance to the limit falls to a small share of the first one, and is not rounded to 0."""
+    for index in range(20):
+        distances = np.asarray(window.measure(window.THEOREM.ensemble.case(index)).measured)
+        assert distances[0] == 1
+        assert 1e-7 < distances[-1] < window.FALLEN

@@ -16,6 +16,7 @@ from wnlib.limits.bounds import (
     normalized_mass_bound,
     plain_excess_bound,
     plain_mass_bound,
+    uniform_mass,
 )
 from wnlib.limits.window import window_mass
 
@@ -79,6 +80,14 @@ def test_a_tenfold_ratio_in_the_bound_is_refuted():
 def test_entropy_excess_is_log_n_for_one_nonzero_and_0_for_equal_ones():
     assert_allclose(entropy_excess(np.eye(7)[2]), np.log(7))
     assert_allclose(entropy_excess(np.full(7, 0.3)), 0, atol=1e-15)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 5])
+def test_uniform_weights_of_the_uniform_mass_have_the_radius_of_the_target(depth):
+    for target in TARGETS:
+        mass = uniform_mass(target, depth)
+        assert_allclose(radius_of(np.full(20, mass / 20), depth), radius_of(target, depth), rtol=1e-13)
+        assert mass <= target.sum() * (1 + 1e-13)
 
 
 @pytest.mark.parametrize("depth", [3, 4, 5])

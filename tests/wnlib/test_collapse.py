@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wnlib import GradientFlow, Problem, WeightNormFlow, collapses, integrate
+from wnlib.limits.collapse import below_zero
 
 COLLAPSING = Problem.gaussian(24, 60, 3, seed=5)
 
@@ -42,6 +43,39 @@ def test_on_both_sides_of_the_threshold_the_followed_flow_agrees():
     shrunk, fitted = (integrate(flow, COLLAPSING, flow.start(60, r0), 1e4) for r0 in (0.98 * low, 1.02 * high))
     assert shrunk.radius[-1] < 1e-3
     assert fitted.loss[-1] < 1e-6 * fitted.loss[0]
+
+
+@pytest.mark.parametrize("lean", [1.5, 2.0, 4.0, 10.0])
+def test_small_starts_of_two_weights_have_a_barrier_in_closed_form(lean):
+    r"""With forces 1 and -1 at w = 0 and depth 2, $\|z\|^2$ falls to $2 u_1 u_2 e^{c r_0^2}$: to 1 or not."""
+    problem, radius = Problem([[1.0, -1.0]], [1.0]), 1e-5
+    barrier = np.log((1 + lean**2) / (2 * lean))
+    for part in (0.999, 1.001):
+        flow = WeightNormFlow(2, part * barrier / radius**2)
+        assert collapses(flow, problem, flow.start(2, radius, [1.0, lean])) == (part < 1)
+
+
+def test_a_start_far_out_in_a_corner_is_followed_for_as_long_as_it_takes():
+    """The weight that the data pull takes until s = u_2^-2 / 2, half of the horizon, to grow; the other shrinks."""
+    flow, problem = WeightNormFlow(4, 1.0), Problem(np.eye(2), [0.0, 1.0])
+    assert not collapses(flow, problem, flow.start(2, 0.5, [1.0, 1e-6]))
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e-9, 0.5, 0.999, 1.001, 2.0])
+def test_along_a_ray_the_loss_is_below_that_of_zero_up_to_twice_its_lowest_point(size):
+    weights = np.random.default_rng(0).uniform(0, 1, 60)
+    output = COLLAPSING.A @ weights
+    weights *= 2 * (COLLAPSING.y @ output) / (output @ output)
+    assert COLLAPSING.y @ COLLAPSING.A @ weights > 0
+    assert below_zero(COLLAPSING, size * weights) == (size < 1)
+    assert not below_zero(COLLAPSING, -size * weights)
+
+
+def test_weights_below_the_smallest_float_are_not_below_the_loss_of_zero():
+    problem, flow = Problem.gaussian(8, 20, 2, seed=33), WeightNormFlow(6, 1.0)
+    start = flow.start(20, 1e-60)
+    assert not start.weights(6).any()
+    assert collapses(flow, problem, start)
 
 
 def test_gradient_flow_and_depth_1_never_collapse():

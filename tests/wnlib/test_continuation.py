@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from wnlib import Problem, basis_pursuit
+from wnlib import GradientFlow, Problem, basis_pursuit, mirror_map, polar_of
 from wnlib.errors import ContinuationError
 from wnlib.limits.continuation import Continuation
 
@@ -45,6 +45,20 @@ def test_the_tangent_is_the_derivative_along_the_curve(depth):
     curve.equations.linearise(curve.log_x, curve.place)
     _, tangent = curve.equations.tangent(np.ones(14))
     assert_allclose(tangent, (after - before) / (2 * step), atol=1e-6)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_the_decrement_is_twice_the_divergence_from_where_newtons_method_goes(depth):
+    """From the limit for measurements that are off by a thousandth, which is the minimiser for those."""
+    off = Problem(PROBLEM.A, 1.001 * PROBLEM.y)
+    near, curve = Continuation(off, depth, DIRECTION).reach(at(0.3)), Continuation(PROBLEM, depth, DIRECTION)
+    end = np.exp(depth * curve.reach(at(0.3)).log_x)
+    curve.equations.linearise(near.log_x, curve.place)
+    found = curve._point(near.log_x, 0.3, curve.equations.correction(), 1)
+    weights = np.exp(depth * near.log_x)
+    divergence = mirror_map(GradientFlow(depth), 1.0).bregman(end, polar_of(weights, depth))
+    assert found.decrement == pytest.approx(2 * divergence, rel=0.02)
+    assert found.change == pytest.approx(np.abs(end - weights).sum() / weights.sum(), rel=0.02)
 
 
 @pytest.mark.parametrize("depth", [2, 3, 6])

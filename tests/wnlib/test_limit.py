@@ -10,6 +10,7 @@ from wnlib import (
     GradientFlow,
     InfeasibleError,
     LimitCurve,
+    LimitError,
     Polar,
     Problem,
     WeightNormFlow,
@@ -22,6 +23,7 @@ from wnlib import (
 )
 from wnlib.limits.bounds import entropy_excess
 from wnlib.limits.collapse import divergence_excludes_collapse
+from wnlib.limits.continuation import Continuation
 
 PROBLEM = Problem.gaussian(6, 14, 2, seed=3)
 N = 14
@@ -66,6 +68,52 @@ def test_a_search_over_the_interpolants_finds_the_same_point(flow):
     options = {"xatol": 1e-10, "fatol": 1e-14, "maxiter": 4000}
     found = minimize(divergence, np.zeros(2), method="Nelder-Mead", options=options)
     assert_allclose(interior + small.kernel @ found.x, limit(flow, small, start).weights, atol=1e-5)
+
+
+def hurry(patch):
+    """Newton's method stops a little off its goal from now on, where all but the measurements hold."""
+    arrive = Continuation.reach
+
+    def reach(self, mismatch):
+        log_scale = arrive(self, mismatch).log_scale
+        log_x = self.equations.complete(self.log_x[self.equations.basis.columns] + 1e-4, self.place)
+        self.equations.linearise(log_x, self.place)
+        return self._point(log_x, log_scale, self.equations.correction(), 1)
+
+    patch.setattr(Continuation, "reach", reach)
+
+
+@pytest.mark.parametrize("flow", flows(2, 3, 4), ids=str)
+def test_what_misses_the_measurements_is_no_limit(monkeypatch, flow):
+    hurry(monkeypatch)
+    start = flow.start(N, 0.8)
+    with pytest.raises(LimitError, match=r"relative residual \S+ exceeds the tolerance 1\.0e-09: try a larger one"):
+        limit(flow, PROBLEM, start, tolerance=1e-9)
+    with pytest.raises(LimitError, match="exceeds the tolerance"):
+        limit(flow, PROBLEM, start)
+    end = limit(flow, PROBLEM, start, tolerance=0.1)
+    missed = np.linalg.norm(PROBLEM.residual(end.weights)) / np.linalg.norm(PROBLEM.y)
+    assert end.residual == pytest.approx(missed, rel=1e-9)
+    assert 1e-5 < missed < 0.1
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("ratio", [None, 0.1, 3.0])
+def test_the_gap_bounds_the_divergence_of_what_is_missed(monkeypatch, depth, ratio):
+    r"""One weight alone has the gap of twice the divergence, and $1/\gamma$ times that where $\gamma < 1$."""
+    flow = GradientFlow(depth) if ratio is None else WeightNormFlow(depth, ratio)
+    alone = Problem([[1.0]], [3.0])
+    starts = [(problem, flow.start(problem.shape[1], 0.8)) for problem in (PROBLEM, alone)]
+    exact = [limit(flow, *which).weights for which in starts]
+    hurry(monkeypatch)
+    for (problem, start), weights in zip(starts, exact, strict=True):
+        end = limit(flow, problem, start, tolerance=0.1)
+        # in the units that the end itself has with gradient flow
+        divergence = mirror_map(flow, end.radius).bregman(weights, end.point) / end.radius**depth
+        assert divergence <= end.gap
+        if problem is alone:
+            gamma = float(flow.relative_rate(end.point.radius) * end.radius**2)
+            assert end.gap == pytest.approx(2 * divergence / min(1, gamma), rel=1e-2)
 
 
 def test_the_limit_of_another_ratio_breaks_stationarity():

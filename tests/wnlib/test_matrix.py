@@ -12,7 +12,7 @@ from wnlib import GradientFlow, Problem, WeightNormFlow, limit
 from wnlib.errors import LimitError
 from wnlib.models.matrix import MatrixProblem, conjugated, plain_field, polar_field, power, rotation, slope
 from wnlib.models.matrix_descent import matrix_descent
-from wnlib.models.spectral import spectral_limit
+from wnlib.models.spectral import _Curve, spectral_limit
 
 SENSING = MatrixProblem.gaussian(8, 5, 2, seed=1)
 BASIS = rotation(np.random.default_rng(0), 12)
@@ -119,6 +119,26 @@ def test_the_spectral_limit_is_the_flows_where_all_commute(depth: int, ratio: fl
     end = limit(flow, DIAGONAL, flow.start(12, scale)).weights
     W = spectral_limit(COMMUTING, depth, scale, ratio, tolerance=1e-8)
     assert_allclose(W, conjugated(end, BASIS), atol=2e-4 * end.max())
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 6])
+@pytest.mark.parametrize("spread", [1.0, 1e-8], ids=["far apart", "nearly equal"])
+def test_the_slopes_are_those_of_the_matrix_in_its_dual_variable(depth: int, spread: float) -> None:
+    """Newton's method converges, if slower, with wrong ones."""
+    rng = np.random.default_rng(depth)
+    V, direction, unit = rotation(rng, 5), symmetric(rng, 5), 0.3
+    theta = -1.5 + spread * rng.uniform(0, 1, 5)
+
+    def x(values: np.ndarray) -> np.ndarray:
+        return np.exp(values) if depth == 2 else np.exp(unit) * (-values) ** (-1 / (depth - 2))
+
+    def W(h: float) -> np.ndarray:
+        values, vectors = np.linalg.eigh(conjugated(theta, V) + h * direction)
+        return conjugated(x(values) ** depth, vectors)
+
+    slopes = _Curve(SENSING, depth, 1e-6)._slopes(theta, x(theta))
+    wanted = V.T @ derivative(W) @ V
+    assert_allclose(slopes * (V.T @ direction @ V), wanted, atol=1e-6 * np.abs(wanted).max())
 
 
 def test_the_spectral_limit_of_generic_measurements_is_stationary() -> None:

@@ -38,7 +38,7 @@ def test_direction_in_the_kernel_is_below_zero_at_once(seed):
 
 @given(seed=st.integers(0, 50), radius=st.floats(0.05, 0.95), step=st.floats(-2, 3))
 def test_projected_steps_of_any_length_keep_the_promise(seed, radius, step):
-    u = np.random.default_rng(seed).standard_normal(15)
+    u = np.random.default_rng([seed, 6]).standard_normal(15)
     u /= np.linalg.norm(u)
     points = projected_descent(PROBLEM, Polar.of(radius, u), 1.0, 10**step, 20, radial=0.0)
     assert_allclose(points.radius, radius)
@@ -56,6 +56,15 @@ def test_guarantees_by_hand():
     assert_allclose(known.along_flow([0.0, 1e6]), [1, 0])
     assert_allclose(known.along_flow(2.0), 1 / np.cosh(0.75))
     assert_allclose(known.along_steps(3, 1.0), 1 / np.cosh(3 * np.log(1.375)))
+
+
+@given(seed=st.integers(0, 50), radius=st.floats(0.05, 0.95))
+def test_below_the_loss_of_zero_n_is_promised_to_be_what_it_was(seed, radius):
+    """On the other side of the equator: the cosine of the angle to row(A) is its share there, and not minus that."""
+    u = np.random.default_rng([seed, 6]).standard_normal(15)
+    u *= -np.sign(u @ least_norm(PROBLEM)) / np.linalg.norm(u)
+    for known in guarantees(PROBLEM, radius, u):
+        assert_allclose(known.along_flow(known.below_zero), known.share, rtol=1e-9)
 
 
 def test_only_short_lengths_have_the_guarantee_that_the_data_give():

@@ -50,6 +50,10 @@ CHANGES: Changes = {
             "np.abs(A.T @ y).max() + (A**2).sum(axis=0).max() * radius**self.depth",
             "0.1 * (np.abs(A.T @ y).max() + (A**2).sum(axis=0).max() * radius**self.depth)",
         ),
+        "twice the force at zero in its bound": ("np.abs(A.T @ y).max()", "2 * np.abs(A.T @ y).max()"),
+        "twice the columns in the bound on the force": ("(A**2).sum(axis=0).max()", "2 * (A**2).sum(axis=0).max()"),
+        "a power of r less in the bound on the force": ("radius**self.depth", "radius ** (self.depth - 1)"),
+        "the mean column in the bound on the force": ("(A**2).sum(axis=0).max()", "(A**2).sum(axis=0).mean()"),
     },
     "SmallStart.excess": {
         "no L in the excess of a small start": ("self.depth * self.ratio * radius**2", "self.ratio * radius**2"),
@@ -109,6 +113,34 @@ CHANGES: Changes = {
             "L * rate[1] * (force + columns * error)",
         ),
         "the least loss without the push": ("at.loss - push * mass", "at.loss"),
+        "half of the push at a saddle": ("max(0.0, float(force.max()))", "0.5 * max(0.0, float(force.max()))"),
+        "twice the push at a saddle": ("max(0.0, float(force.max()))", "2 * max(0.0, float(force.max()))"),
+        "a quarter of the loss above a saddle's": (
+            "2 * (float(problem.loss(weights)) - at.loss)",
+            "0.5 * (float(problem.loss(weights)) - at.loss)",
+        ),
+        "twice the loss above a saddle's": (
+            "2 * (float(problem.loss(weights)) - at.loss)",
+            "4 * (float(problem.loss(weights)) - at.loss)",
+        ),
+        "a quarter of what the push gains": ("2 * push * mass", "0.5 * push * mass"),
+        "twice what the push gains": ("2 * push * mass", "4 * push * mass"),
+        "half of the spread at a saddle": (
+            "(error + float(columns.max()) * mass) / at.gain",
+            "0.5 * (error + float(columns.max()) * mass) / at.gain",
+        ),
+        "twice the spread at a saddle": (
+            "(error + float(columns.max()) * mass) / at.gain",
+            "2 * (error + float(columns.max()) * mass) / at.gain",
+        ),
+        "the outsiders' outputs not spread at a saddle": (
+            "(error + float(columns.max()) * mass) / at.gain",
+            "error / at.gain",
+        ),
+        "the gain squared at a saddle": (
+            "(error + float(columns.max()) * mass) / at.gain",
+            "(error + float(columns.max()) * mass) / at.gain**2",
+        ),
         "a share for the whole mass": ("mass ** (1 / L)", "(mass / outside.sum()) ** (1 / L)"),
     },
     "_squared_radius": {

@@ -17,6 +17,7 @@ CHANGES: Changes = {
     "polar_field": {"no r in the turning of a matrix": ("ratio * r", "ratio")},
     "SeparateFlow.velocity": {
         "L - 1 for L - 2 in the matched clock": ("(L - 2) * c", "(L - 1) * c"),
+        "the radius for its square in the reference of the matched clock": ("first[:, None] ** 2", "first[:, None]"),
         "separate clocks that run with the radius": (
             "np.full_like(log_r, c)",
             "1.1 * np.full_like(log_r, c) * np.exp(log_r)",
