@@ -106,7 +106,12 @@ def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar, unit
         weights = max(size * state[0], 0.0) ** (L / 2) * force(state)[1]
         return float(problem.loss(weights)) / loss_of_zero - (1 - 1e-6)
 
+    def lowest(s: float, state: Array) -> float:
+        _, unit_weights, p = force(state)
+        return float(p @ unit_weights)
+
     shrunk.terminal = escaped.terminal = True  # type: ignore[attr-defined]
+    lowest.direction = 1  # type: ignore[attr-defined]
     state = np.append(1.0, start.log_direction)
     unit = 1 / float(np.abs(problem.A.T @ problem.y).max())
     first = 1e-3 / (1 + unit * abs(float(velocity(0.0, state)[0])))
@@ -115,7 +120,7 @@ def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar, unit
         (0.0, HORIZON),
         state,
         method="LSODA",
-        events=[shrunk, escaped],
+        events=[shrunk, escaped, lowest],
         rtol=RTOL,
         atol=RTOL,
         first_step=first,
@@ -125,4 +130,5 @@ def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar, unit
         raise IntegrationError(
             f"the flow neither fits nor collapses: it stays at a saddle with r^2 = {r2:.3g}; try a larger start"
         )
-    return bool(result.t_events[0].size > 0)
+    # A step may leap over a short stay below 0: the lowest points on the way tell.
+    return bool(result.t_events[0].size > 0 or any(state[0] <= 0 for state in result.y_events[2]))
