@@ -16,6 +16,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from companion.running.record import Record
 from wnlib._checks import Array
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK, GREY = (
@@ -72,11 +73,15 @@ def mark_frontier(axes: Axes, position: Array, edge: float = 1.0, margin: float 
     axes.axvspan(edge, position[-1] * margin, color=RED, alpha=0.05, linewidth=0)
 
 
-def show(figure: Figure, name: str, alt: str, caption: str) -> None:
-    """Display a figure, with its alternative text, above its caption (MyST Markdown); pages refer to it by `name`."""
+def show(figure: Figure, name: str, alt: str, caption: str, stored: Record | None = None) -> None:
+    """Display a figure, with its alternative text, above its caption (MyST Markdown); pages refer to it by `name`.
+
+    stored   the record that numbers of the figure or its caption come from; the caption then ends with its mark
+    """
     buffer = io.StringIO()
     with styled():
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     plt.close(figure)
     display({"image/svg+xml": buffer.getvalue(), "text/plain": alt}, raw=True)
-    display({"text/markdown": caption}, raw=True, metadata={"figure": name})
+    text = f"{caption} {stored.mark}" if stored else caption
+    display({"text/markdown": text}, raw=True, metadata={"figure": name})

@@ -13,10 +13,15 @@ from companion.running.fingerprint import fingerprint
 from companion.running.table import Row, Table, TableError, columns, formatted, identified, versions
 from wnlib import _checks as check
 
-__all__ = ["PARTS", "STORED", "Record", "Row"]
+__all__ = ["PARTS", "STORED", "Record", "Row", "mark"]
 
 STORED = Path(__file__).parents[1] / "experiments" / "records"
 PARTS = Path("_build", "records")
+
+
+def mark(command: str) -> str:
+    """MyST for beside a figure or a table whose numbers are stored: says so, and which command computes them anew."""
+    return f"[{{ref}}`Stored results <stored-results>`: `{command}`]{{.stored}}"
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,10 @@ class Record(Table):
     @property
     def name(self) -> str:
         return self.module.rpartition(".")[2]
+
+    @property
+    def mark(self) -> str:
+        return mark(f"make records ONLY={self.name}")
 
     @property
     def path(self) -> Path:

@@ -13,8 +13,8 @@ from pipeline.pages.markdown import table
 
 INTRODUCTION = """What the abstract of {cite:t}`ChouRauhutWard2024` claims, in our words, and what the experiments of
 this book found. Their settings are ours. Of the paper, as of all that we cite, we use what its public abstract says;
-all that is stated here is proved or measured here. What is measured is computed by the chapter that is linked; the
-rules are the same for all chapters."""
+all that is stated here is proved or measured here. What is measured is computed by the chapter that is linked,
+unless it is marked as stored; the rules are the same for all chapters."""
 
 SYMBOLS = {Support.FULL: "✓", Support.LIMITED: "◐", Support.PART: "◔", Support.NONE: "✗"}
 CLASSES = {Support.FULL: "verified", Support.LIMITED: "limited", Support.PART: "partial", Support.NONE: "unsupported"}

@@ -17,7 +17,7 @@ from companion.running.structured import FileError, read
 from pipeline.intact import seal
 from pipeline.notebooks import write_text
 from pipeline.pages.aims import aims
-from pipeline.pages.comparisons import Figures, section
+from pipeline.pages.comparisons import Figures, marked, section
 from pipeline.pages.markdown import listed
 
 REPORTS, PAGE = Path("benchmarks", "reports"), Path("_build", "benchmarks")
@@ -46,7 +46,7 @@ def machine(reports: Sequence[AnyReport]) -> str:
 def page(reports: Sequence[AnyReport], figures: Figures) -> str:
     """The page as MyST Markdown; its figures are added to `figures`."""
     ordered = sorted(reports, key=lambda report: NAMES.index(report.name))
-    parts = ["# Benchmarks", INTRODUCTION, machine(ordered), "## What was aimed at", aims(ordered)]
+    parts = ["# Benchmarks", INTRODUCTION, machine(ordered), "## What was aimed at", marked(aims(ordered))]
     for report in ordered:
         parts += section(report, figures)
     return "\n\n".join(parts) + "\n"

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from companion.plots import benchmarks as plots
+from companion.running.record import mark
 from companion.running.report import AnyReport, Descent, Done, Growth, Limits, Robustness, Trajectories
 from companion.telling.numbers import number
 from pipeline.pages.markdown import directive, listed, table
@@ -16,19 +17,25 @@ from pipeline.pages.timings import by_case, dots, fastest, measure, ratio_of, se
 ACCURACIES = (1e-4, 1e-6, 1e-8)  # at which trajectories are compared
 OURS_DUAL = "wnlib, dual"
 MEBI = 2**20
+STORED = mark("make bench")
 
 Figures = dict[str, Figure]
 
 
 def figure(name: str, caption: str, alt: str) -> str:
     """A figure as in the chapters: numbered, on a white card in the dark, scaled on a phone."""
-    shown = directive("figure", f"{name}.svg", caption, f"alt: {alt}", f"name: benchmarks-{name}")
+    shown = directive("figure", f"{name}.svg", f"{caption} {STORED}", f"alt: {alt}", f"name: benchmarks-{name}")
     return directive("container", "cell_output", shown)
+
+
+def marked(table: str) -> str:
+    """A table, and below it the mark of what is stored."""
+    return f"{table}\n\n{STORED}"
 
 
 def all_times(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table, folded."""
-    return directive("dropdown", "All times", table(head, rows))
+    return directive("dropdown", "All times", marked(table(head, rows)))
 
 
 def limits(report: Limits, figures: Figures) -> list[str]:
@@ -238,7 +245,7 @@ if the flow, followed to its end, arrives elsewhere. That was tried in {paramete
         text,
         *listing,
         figure("robustness", caption, "A rising step line for each depth."),
-        table(head, rows),
+        marked(table(head, rows)),
     ]
 
 

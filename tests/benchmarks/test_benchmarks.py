@@ -316,6 +316,7 @@ def test_the_page_shows_the_reports(drawn: dict[str, object]) -> None:
     shown = re.findall(r"^:+\{figure\} (\w+)\.svg$", text, re.MULTILINE)
     assert sorted(shown) == sorted(drawn)
     assert len(re.findall(r"^:alt: \S", text, re.MULTILINE)) == len(shown)
+    assert text.count("`make bench`]{.stored}") == len(shown) + len(re.findall(r"^\| --- ", text, re.MULTILINE))
     assert re.findall(r"^## (\w+)$", text, re.MULTILINE) == [name.capitalize() for name in NAMES]
     for each in models(REPORTS):
         assert each.machine.processor in machine([each])
