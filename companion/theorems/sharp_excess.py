@@ -200,5 +200,11 @@ THEOREM = Theorem(
         Falsifier("formula", r"$\sqrt M$ for $M$", partial(measure, power=0.5), share=0.3),
     ),
     attained=(Attained("for the limit's own certificate, and for a single weight off the support", attained),),
-    mutants=(),
+    mutants=(
+        "a direction that is not in the kernel",
+        "a certificate of half the costs",
+        "the start's magnification alone",
+        "half the exponent of the sharp excess",
+        "half the exponent of the least excess",
+    ),
 )

@@ -229,5 +229,10 @@ THEOREM = Theorem(
         Falsifier("formula", r"$\sqrt M$ for $M$", partial(measure, power=0.5)),
     ),
     attained=(Attained("for the limit's own certificate, and for a single weight off the support", attained),),
-    mutants=(),
+    mutants=(
+        "the start's magnification alone",
+        "the growth on the support subtracted",
+        "L for L - 2 in the sharp excess",
+        "1/L for 2/L in the least excess",
+    ),
 )

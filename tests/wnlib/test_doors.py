@@ -285,6 +285,9 @@ DOORS: dict[str, Door] = {
     "Trajectory": trajectory,
     "WeightNormFlow": normalized,
     "cascade": lambda given: wnlib.cascade(PROBLEM, given.integer("most", 2)).dual_time,
+    "collapse_barrier": lambda given: wnlib.collapse_barrier(
+        PROBLEM, given.integer("depth", 3), given.array("direction", [1, 2, 2])
+    ),
     "collapses": lambda given: float(wnlib.collapses(FLOW, PROBLEM, start(given))),
     "descend": descent,
     "integrate": trajectory,
@@ -294,12 +297,23 @@ DOORS: dict[str, Door] = {
     "limit": lambda given: wnlib.limit(FLOW, ONE, one(given), given.real("tolerance", SMALL)),
     "longest_step": at_weights(wnlib.longest_step),
     "magnification_excess_bound": bound(wnlib.magnification_excess_bound),
+    "margin": lambda given: [*vars(wnlib.margin(PROBLEM, given.array("costs", [1, 2, 2]))).values()],
     "mass_bound": bound(wnlib.mass_bound),
     "matrix_descent": matrix_descent,
     "metric": lambda given: wnlib.metric(PLAIN, start(given)),
     "mirror_map": mirror,
     "needed_magnification": lambda given: wnlib.needed_magnification(
         given.integer("depth", 3), given.array("target", [1, 0, 2]), given.real("excess", SMALL)
+    ),
+    "needed_ratio": lambda given: wnlib.needed_ratio(
+        PROBLEM,
+        given.integer("depth", 3),
+        given.real("scale", 0.5),
+        given.real("excess", SMALL),
+        given.array("direction", [1, 1, 1]),
+    ),
+    "needed_scale": lambda given: wnlib.needed_scale(
+        PROBLEM, given.integer("depth", 3), given.real("excess", SMALL), given.array("direction", [1, 1, 1])
     ),
     "polar_of": lambda given: wnlib.polar_of(given.array("weights", [[1, 0, 3]]), given.integer("depth", 3)),
     "positivity_success": lambda given: wnlib.positivity_success(
@@ -319,7 +333,17 @@ DOORS: dict[str, Door] = {
     "window_mass": lambda given: wnlib.window_mass(PROBLEM, given.integer("depth", 2), given.real("scale", 2.0)),
 }
 NUMBERLESS = {"DescentMethod", "Flow", "attainable_weights", "basis_pursuit"}  # those of the classes' heirs are above
-RESULTS = {"BasisPursuit", "Cascade", "Descent", "Limit", "MatrixDescent", "Saddle", "SeparateTrajectory", "Stay"}
+RESULTS = {
+    "BasisPursuit",
+    "Cascade",
+    "Descent",
+    "Limit",
+    "Margin",
+    "MatrixDescent",
+    "Saddle",
+    "SeparateTrajectory",
+    "Stay",
+}
 
 
 def parts(result: Any) -> Iterator[np.ndarray]:

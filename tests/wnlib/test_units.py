@@ -32,6 +32,7 @@ from wnlib import (
     attainable_weights,
     basis_pursuit,
     cascade,
+    collapse_barrier,
     collapses,
     descend,
     integrate,
@@ -41,11 +42,14 @@ from wnlib import (
     limit,
     longest_step,
     magnification_excess_bound,
+    margin,
     mass_bound,
     matrix_descent,
     metric,
     mirror_map,
     needed_magnification,
+    needed_ratio,
+    needed_scale,
     polar_of,
     radius_of,
     rate_matrix,
@@ -196,6 +200,9 @@ def sparse(by: Scaling) -> Answer:
         "value": (found.value, by.weights),
         "dual": (found.dual, -by.matrix),
         "stability": (stability(problem, found.weights), 0),
+        "margin": (margin(problem).value, 0),
+        "certificate": (margin(problem, DIRECTION).dual, -by.matrix),
+        "direction": (margin(problem).direction, 0),
         "attainable": (attainable_weights(problem), 0),
     }
 
@@ -218,7 +225,11 @@ def started(by: Scaling) -> Answer:
     flow, answer = GradientFlow(by.depth), {}
     answer["start"] = (symmetric_start(flow, 3, by(0.8, by.point), by(1.0, by.point) * DIRECTION[:3]).radius, by.point)
     if by.depth > 1:
-        answer["needed"] = (needed_magnification(by.depth, by.problem().truth, 0.1), 0)
+        problem = by.problem()
+        answer["needed"] = (needed_magnification(by.depth, problem.truth, 0.1), 0)
+        answer["ratio"] = (needed_ratio(problem, by.depth, by(0.3, by.point), 0.01), -2 * by.point)
+        answer["scale"] = (needed_scale(problem, by.depth, 0.01), by.point)
+        answer["barrier"] = (collapse_barrier(problem, by.depth, DIRECTION), 0)
     return answer
 
 

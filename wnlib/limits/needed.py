@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg
 
 from wnlib import _checks as check
 from wnlib._checks import Array
@@ -28,6 +27,7 @@ from wnlib.errors import ArgumentError
 from wnlib.flows.flow import GradientFlow
 from wnlib.flows.polar import radius_of
 from wnlib.flows.units import Units, from_own, to_own
+from wnlib.linear.ranks import kernel, least_squares
 from wnlib.problem import Problem
 from wnlib.sparse.margin import Margin, margin
 
@@ -58,8 +58,9 @@ def needed_ratio(
         c, to leading order in the excess; 0 if every ratio will do.
 
     Raises:
-        ArgumentError: for arguments out of their range, if $r_0 \ge r_\infty$, where no ratio will do, and if basis
-            pursuit has several solutions or only one interpolant is nonnegative.
+        ArgumentError: for arguments out of their range, if $r_0 \ge r_\infty$, where no ratio will do, if an excess
+            at depth 2 is so large that its leading order says nothing, and if basis pursuit has several solutions or
+            only one interpolant is nonnegative.
         InfeasibleError: if there is no nonnegative interpolant.
 
     Example:
@@ -93,8 +94,8 @@ def needed_scale(problem: Problem, depth: int, excess: float, direction: ArrayLi
         $\sim \text{excess}^{1/L}$ above.
 
     Raises:
-        ArgumentError: for arguments out of their range, and if basis pursuit has several solutions or only one
-            interpolant is nonnegative.
+        ArgumentError: for arguments out of their range, if an excess at depth 2 is so large that its leading order
+            says nothing, and if basis pursuit has several solutions or only one interpolant is nonnegative.
         InfeasibleError: if there is no nonnegative interpolant.
 
     Example:
@@ -120,8 +121,13 @@ def _needed(problem: Problem, depth: int, excess: float, direction: ArrayLike | 
 
 
 def _by_margin(found: Margin, start: Array, excess: float) -> Needed:
-    """Depth 2: along the cheapest direction."""
-    weights = found.target + excess * found.target.sum() / found.value * found.direction
+    """Depth 2: along the cheapest direction, up to where a weight of the support vanishes."""
+    way, Q = found.direction / found.value, float(found.target.sum())
+    falling = way < 0
+    most = float(np.min(found.target[falling] / -way[falling], initial=np.inf)) / Q
+    if excess >= most:
+        raise ArgumentError(f"excess must be < {most:.4g}, up to where the leading order tells it, got {excess:.4g}")
+    weights = found.target + excess * Q * way
     share = weights / weights.sum()
     moved = found.direction != 0
     bits = found.direction[moved] * np.log(share[moved] / start[moved] ** 2)
@@ -147,8 +153,9 @@ def _by_slacks(problem: Problem, found: Margin, start: Array, depth: int, excess
 def least_sum(problem: Problem, found: Margin, start: Array, depth: int) -> float:
     r"""$\min_\nu \sum_{j \notin J} u_{0,j}^2 s_j^{-2/(L-2)}$ over the certificates, depth >= 3, by Newton's method."""
     q, off = 2 / (depth - 2), ~found.support
-    B = (problem.A / found.costs)[:, off].T
-    s, moves = 1 - B @ found.dual, B @ _kernel((problem.A / found.costs)[:, found.support].T)
+    priced = problem.A / found.costs
+    on, B = priced[:, found.support].T, priced[:, off].T
+    s, moves = 1 - B @ found.dual, B @ kernel(on, len(on))
     squares = start[off] ** 2
 
     def total(s: Array) -> float:
@@ -157,7 +164,7 @@ def least_sum(problem: Problem, found: Margin, start: Array, depth: int) -> floa
     for _ in range(STEPS):
         slope = moves.T @ (q * squares * s ** (-q - 1))
         curvature = (moves.T * (q * (q + 1) * squares * s ** (-q - 2))) @ moves
-        step = linalg.lstsq(curvature, -slope)[0]
+        step = least_squares(curvature, -slope)
         if -float(slope @ step) <= DECREMENT * total(s):
             break
         length = 1.0
@@ -165,7 +172,3 @@ def least_sum(problem: Problem, found: Margin, start: Array, depth: int) -> floa
             length /= 2
         s = s - length * moves @ step
     return total(s)
-
-
-def _kernel(matrix: Array) -> Array:
-    return np.asarray(linalg.null_space(matrix))

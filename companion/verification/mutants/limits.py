@@ -168,4 +168,47 @@ CHANGES: Changes = {
             "trajectory.weights[:, outside].max(axis=1) >= mass",
         ),
     },
+    # what is off the support of the sparse interpolant
+    "cheapest": {
+        "a direction that is not in the kernel": ("-coordinates @ v[~support]", "coordinates @ v[~support]"),
+        "a certificate of half the costs": ("inverse.sum(axis=0)", "0.5 * inverse.sum(axis=0)"),
+    },
+    "OffSupport.log_magnification": {
+        "the start's magnification alone": (
+            "np.array([float(self.end.start.radius), self.end.radius])",
+            "np.array([float(self.end.start.radius), 2 * float(self.end.start.radius)])",
+        ),
+    },
+    "OffSupport.slacks": {
+        "the growth on the support subtracted": (
+            "s + (p[on] * self.grown[on]) @ self._coordinates() / p[~on]",
+            "s - (p[on] * self.grown[on]) @ self._coordinates() / p[~on]",
+        ),
+    },
+    "OffSupport.log_upper": {
+        "half the exponent of the sharp excess": (
+            "-2 * log_M * self.slacks(dual)",
+            "-1 * log_M * self.slacks(dual)",
+        ),
+        "L for L - 2 in the sharp excess": (
+            "-2 / (L - 2) * np.log(self.slacks(dual))",
+            "-2 / L * np.log(self.slacks(dual))",
+        ),
+    },
+    "OffSupport.log_lower": {
+        "half the exponent of the least excess": (
+            "2 * log_r - 2 * total * log_M - float(bits)",
+            "2 * log_r - total * log_M - float(bits)",
+        ),
+        "1/L for 2/L in the least excess": ("1 - 2 / L", "1 - 1 / L"),
+    },
+    "collapse_barrier": {
+        "the norm for its square in the barrier": ("2 * each", "each"),
+        "a force of the wrong sign in the barrier": ("pull(0.0) >= 0", "pull(0.0) <= 0"),
+        "L for L - 2 before the force": (
+            "np.exp((2 - depth) * log_u) - (depth - 2) * s * force",
+            "np.exp((2 - depth) * log_u) - depth * s * force",
+        ),
+        "the least pull at L - 1": ("depth * log_coordinates(s)", "(depth - 1) * log_coordinates(s)"),
+    },
 }

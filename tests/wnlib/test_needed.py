@@ -1,0 +1,115 @@
+"""The ratio and the scale that a sparse limit needs, against the limits from there; the barrier of collapse."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from wnlib import (
+    ArgumentError,
+    GradientFlow,
+    InfeasibleError,
+    Problem,
+    WeightNormFlow,
+    collapse_barrier,
+    collapses,
+    limit,
+    margin,
+    needed_ratio,
+    needed_scale,
+    radius_of,
+)
+from wnlib.limits.needed import least_sum
+
+PROBLEMS = [Problem.gaussian(24, 60, 3, seed=seed) for seed in range(4)]
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_the_excess_is_the_one_that_was_asked_for(problem, depth):
+    radius = np.sqrt(0.5) * float(radius_of(problem.truth, depth))
+    for excess, within in ((1e-2, 1.5), (1e-4, 1.25)):
+        flow = WeightNormFlow(depth, needed_ratio(problem, depth, radius, excess))
+        assert 1 / within <= limit(flow, problem, flow.start(60, radius)).l1_excess / excess <= within
+        plain = GradientFlow(depth)
+        start = plain.start(60, needed_scale(problem, depth, excess))
+        assert 1 / within <= limit(plain, problem, start).l1_excess / excess <= within
+
+
+def test_from_depth_three_on_the_norm_is_that_of_the_direction():
+    problem, depth = PROBLEMS[0], 3
+    u = np.where(problem.truth > 0, 0.2, 1.0)  # its weights cost five times as much
+    u /= np.linalg.norm(u)
+    found = margin(problem, 1 / u)
+    radius = 0.5 * float(radius_of(found.target, depth))
+    flow = WeightNormFlow(depth, needed_ratio(problem, depth, radius, 1e-5, u))
+    weights = limit(flow, problem, flow.start(60, radius, u)).weights
+    best = float(found.target @ (1 / u))
+    assert_allclose((weights @ (1 / u) / best - 1) / 1e-5, 1, rtol=0.05)
+    assert np.abs(found.target - problem.truth).max() > 0.1  # and not the plain l1 norm
+
+
+def test_no_certificate_has_a_smaller_sum():
+    problem, start = PROBLEMS[1], np.full(60, 60**-0.5)
+    found = margin(problem, np.full(60, 60**0.5))
+    least, rng, on = least_sum(problem, found, start, 3), np.random.default_rng(2), found.support
+    rows = problem.A[:, on].T
+    for _ in range(20):
+        other = found.dual + 0.03 * rng.standard_normal() * _across(rows, rng)
+        s = 1 - problem.A[:, ~on].T @ other / found.costs[~on]
+        assert s.min() <= 0 or np.sum(start[~on] ** 2 * s**-2.0) >= least
+
+
+def _across(rows, rng):
+    drawn = rng.standard_normal(rows.shape[1])
+    return drawn - np.linalg.pinv(rows) @ rows @ drawn
+
+
+def test_what_cannot_be_had_is_said():
+    problem = PROBLEMS[0]
+    with pytest.raises(ArgumentError, match=r"scale must be < 1\.\d+, the radius of the limit, got 9"):
+        needed_ratio(problem, 2, 9.0, 0.01)
+    with pytest.raises(ArgumentError, match="one solution of basis pursuit, got several solutions"):
+        needed_ratio(Problem([[1.0, 1.0, 0.5]], [1.0]), 2, 0.1, 0.01)
+    with pytest.raises(ArgumentError, match="got no other nonnegative interpolant than its solution"):
+        needed_scale(Problem([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], [1.0, 0.0]), 2, 0.01)
+    with pytest.raises(ArgumentError, match=r"excess must be < 0\.\d+, up to where the leading order tells it, got 50"):
+        needed_ratio(problem, 2, 0.1, 50)
+    with pytest.raises(ArgumentError, match="excess must be > 0, got 0"):
+        needed_scale(problem, 2, 0)
+    with pytest.raises(ArgumentError, match="depth must be >= 2, got 1"):
+        needed_ratio(problem, 1, 1.0, 0.01)
+
+
+def test_no_ratio_is_needed_for_an_excess_that_all_have():
+    assert needed_ratio(PROBLEMS[0], 3, 0.3, excess=50.0) == 0
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 6])
+@pytest.mark.parametrize("seed", range(3))
+def test_barrier_is_where_small_starts_begin_to_fit(depth, seed):
+    rng = np.random.default_rng(seed)
+    problem = Problem([[1.0, *-rng.uniform(0.5, 2, 3)]], [1.0])
+    u, radius = rng.uniform(0.3, 1.7, 4) * [0.5, 1, 1, 1], 1e-4
+    barrier = collapse_barrier(problem, depth, u)
+    for share in (0.999, 1.001):
+        flow = WeightNormFlow(depth, share * barrier / radius**2)
+        assert collapses(flow, problem, flow.start(4, radius, u)) == (share < 1)
+
+
+def test_barrier_of_two_weights_has_a_closed_form():
+    u = np.array([1.0, 3.0]) / np.sqrt(10)
+    assert_allclose(collapse_barrier(Problem([[1.0, -1.0]], [1.0]), 2, u), -np.log(2 * u[0] * u[1]), rtol=1e-12)
+
+
+def test_there_is_no_barrier_where_the_data_pull_outwards():
+    assert collapse_barrier(Problem([[1.0, -0.5]], [1.0]), 2) == 0
+    assert collapse_barrier(Problem([[1.0, 1.0]], [1.0]), 5) == 0
+
+
+def test_what_has_no_barrier_is_said():
+    with pytest.raises(InfeasibleError, match="nonnegative interpolant"):
+        collapse_barrier(Problem([[1.0, 1.0]], [-1.0]), 2)
+    with pytest.raises(ArgumentError, match="y must be nonzero"):
+        collapse_barrier(Problem([[1.0, 1.0]], [0.0]), 2)
+    with pytest.raises(ArgumentError, match="depth must be >= 2"):
+        collapse_barrier(PROBLEMS[0], 1)
