@@ -66,7 +66,7 @@ def test_support_as_large_as_the_rank_leaves_no_freedom():
 
 def test_bad_costs_are_named():
     problem = Problem([[1.0, 2.0]], [1.0])
-    with pytest.raises(ArgumentError, match="costs must be > 0 in every entry, got a minimum of 0.0"):
+    with pytest.raises(ArgumentError, match=r"costs must be > 0 in every entry, got a minimum of 0\.0"):
         margin(problem, [1.0, 0.0])
     with pytest.raises(ArgumentError, match=r"costs must have shape \(2\)"):
         margin(problem, [1.0])

