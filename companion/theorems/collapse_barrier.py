@@ -152,6 +152,7 @@ THEOREM = Theorem(
         Falsifier("formula", r"$1.1\, \Lambda_L$", partial(measure, share=1.1)),
     ),
     mutants=(
+        "a radius that grows for shrinking",
         "the norm for its square in the barrier",
         "a force of the wrong sign in the barrier",
         "L for L - 2 before the force",

@@ -298,6 +298,7 @@ THEOREM = Theorem(
         "the mirror map's sign",
         "L for L - 2 in the mirror map",
         "half the logarithm in the mirror map",
+        "half the force at a saddle",
         "a mass multiplied for shared",
         "the error of the force subtracted",
         "the fastest growth in both bounds",

@@ -40,25 +40,26 @@ without.
 
 Proof
 -----
-Let $\ell_i = \log\frac{w_{\infty,i}}{S u_{0,i}^2}$, which is $2 \log\frac{z_i}{z_{0,i}} - 2 \log M$. By
-{prf:ref}`thm-implicit_bias`, $\ell + 2 \log M\, \mathbf 1 \in \operatorname{row}(A)$.
+Let $\zeta_i = \log\frac{w_{\infty,i}}{S u_{0,i}^2}$, which is $2 \log\frac{z_i}{z_{0,i}} - 2 \log M$. By
+{prf:ref}`thm-implicit_bias`, $\zeta + 2 \log M\, \mathbf 1 \in \operatorname{row}(A)$.
 
 *Above.* Let $h = (z^* - w_\infty)_J$. As $A z^* = A w_\infty$, $A_J h = \sum_{j \notin J} w_{\infty,j} A_j$, so $h_i =
 \sum_{j \notin J} G_{ij} w_{\infty,j}$. The vector $z^* - w_\infty$ is in the kernel: $\sum_{j \notin J} w_{\infty,j}
-(\ell_j + 2 \log M) = \sum_{i \in J} h_i (\ell_i + 2 \log M)$. And $\sum_{i \in J} h_i = \langle\nu, A_J h\rangle =
+(\zeta_j + 2 \log M) = \sum_{i \in J} h_i (\zeta_i + 2 \log M)$. And $\sum_{i \in J} h_i = \langle\nu, A_J h\rangle =
 \sum_{j \notin J} (1 - s_j)\, w_{\infty,j}$. Together,
 
 $$
 \begin{aligned}
-\sum_{j \notin J} w_{\infty,j} \Bigl( \ell_j + 2 s_j \log M - \sum_{i \in J} G_{ij} \ell_i \Bigr) &= 0 .
+\sum_{j \notin J} w_{\infty,j} \Bigl( \zeta_j + 2 s_j \log M - \sum_{i \in J} G_{ij} \zeta_i \Bigr) &= 0 .
 \end{aligned}
 $$
 
 This is $\sum_{j \notin J} w_{\infty,j} \log(w_{\infty,j}/b_j) = 0$, where $b_j$ is the term of $j$ in the first bound.
 By the log-sum inequality $m \log(m / \sum_{j \notin J} b_j) \le 0$.
 
-*Below.* From $\langle v, \ell + 2 \log M\, \mathbf 1\rangle = 0$: $\sum_{j \notin J} v_j \ell_j = -2 g \log M - \sum_{i
-\in J} v_i \ell_i$. By the log-sum inequality again, $\sum_{j \notin J} v_j \log(w_{\infty,j}/v_j) \le \log m$ for
+*Below.* From $\langle v, \zeta + 2 \log M\, \mathbf 1\rangle = 0$: $\sum_{j \notin J} v_j \zeta_j = -2 g \log M -
+\sum_{i
+\in J} v_i \zeta_i$. By the log-sum inequality again, $\sum_{j \notin J} v_j \log(w_{\infty,j}/v_j) \le \log m$ for
 numbers $v_j$ that add up to 1.
 
 *The rate.* The largest $\gamma$ is the value of a linear program, of which the least $g$ is that of the dual program.
@@ -110,13 +111,13 @@ def derive(depth: Depth = 2) -> Derivation:
     x, y, b, d = sp.symbols("x y b d", positive=True)
     log_sum = x * sp.log(x / b) + y * sp.log(y / d) - (x + y) * sp.log((x + y) / (b + d))
     bend, lowest = sp.simplify(sp.diff(log_sum, x, 2)), {x: b * y / d}
-    m, B, g, M = sp.symbols("m B g M", positive=True)
+    g, M = sp.symbols("g M", positive=True)
     steps = (
         Step(
             "The kernel",
-            r"\sum_{j \notin J} w_j (\ell_j + 2 s_j \log M - \sum_{i \in J} G_{ij} \ell_i)",
+            r"\sum_{j \notin J} w_j (\zeta_j + 2 s_j \log M - \sum_{i \in J} G_{ij} \zeta_i)",
             sp.simplify(identity),
-            r"Two measurements of three weights, $J = \{1\}$; $\ell + 2\log M\,\mathbf 1 = 2 A^\top\lambda$.",
+            r"Two measurements of three weights, $J = \{1\}$; $\zeta + 2\log M\,\mathbf 1 = 2 A^\top\lambda$.",
         ),
         Step(
             "Log-sum inequality",

@@ -6,34 +6,34 @@ norm is known up to a small factor: the inverse of the magnification, to the pow
 Statement
 ---------
 Let $L \ge 3$ and let gradient flow or weight-normalized gradient flow start from $w_0 = (r_0 u_0)^L$, $u_0 > 0$. Let
-$p_i = u_{0,i}^{2-L}$, $r_\infty^2 = \rho(w_\infty)$, and let $M$ be the magnification from the start to the limit:
+$\chi_i = u_{0,i}^{2-L}$, $r_\infty^2 = \rho(w_\infty)$, and let $M$ be the magnification from the start to the limit:
 $\log M = \tfrac c2 (r_\infty^2 - r_0^2)$ with weight normalization, $M = r_\infty/r_0$ without. If
 
 1. **limit**: $w_\infty > 0$ is the interpolating limit of the flow from $w_0$;
 2. **support**: some interpolant $z^*$ vanishes off $J$, and $A_J$ is injective; $G = A_J^+ A$;
-3. **certificate**: $A_J^\top \nu = p_J$, and with $s_j = 1 - A_j^\top\nu/p_j$ and $\sigma_i = (M
-   u_{\infty,i}/u_{0,i})^{2-L}$ all $\tilde s_j = s_j + \sum_{i \in J} \tfrac{p_i}{p_j} G_{ij}\, \sigma_i$ are positive,
-   $j \notin J$;
-4. **direction**: $A v = 0$, and for $\omega = p \odot v$ the entries off $J$ are $\ge 0$ and add up to 1,
+3. **certificate**: $A_J^\top \nu = \chi_J$, and with $s_j = 1 - A_j^\top\nu/\chi_j$ and $\beta_i = (M
+   u_{\infty,i}/u_{0,i})^{2-L}$ all $\tilde s_j = s_j + \sum_{i \in J} \tfrac{\chi_i}{\chi_j} G_{ij}\, \beta_i$ are
+   positive, $j \notin J$;
+4. **direction**: $A v = 0$, and for $\omega = \chi \odot v$ the entries off $J$ are $\ge 0$ and add up to 1,
 
-then, with $q = 1 - \tfrac2L$ and $\tilde g = \sum_i \omega_i - \sum_{i \in J} \omega_i \sigma_i > 0$,
+then, with $q = 1 - \tfrac2L$ and $\tilde g = \sum_i \omega_i - \sum_{i \in J} \omega_i \beta_i > 0$,
 
 $$
 \begin{aligned}
-\sum_{j \notin J} p_j \tilde s_j\, w_{\infty,j}
+\sum_{j \notin J} \chi_j \tilde s_j\, w_{\infty,j}
   &\le \Bigl( \frac{r_\infty}{M} \Bigr)^L \sum_{j \notin J} u_{0,j}^2\, \tilde s_j^{-2/(L-2)}, \\
-\sum_{j \notin J} p_j\, w_{\infty,j}
+\sum_{j \notin J} \chi_j\, w_{\infty,j}
   &\ge \Bigl( \frac{r_\infty}{M} \Bigr)^L \tilde g^{-1/q}
     \Bigl( \sum_{j \notin J} (\omega_j u_{0,j}^{2q})^{1/(1+q)} \Bigr)^{(1+q)/q} .
 \end{aligned}
 $$
 
-Let moreover $z^*$, with support $J$, be the only minimiser of $\langle p, z\rangle$ over the nonnegative interpolants.
-As $M \to \infty$ from one direction, $w_\infty \to z^*$, and
+Let moreover $z^*$, with support $J$, be the only minimiser of $\langle\chi, z\rangle$ over the nonnegative
+interpolants. As $M \to \infty$ from one direction, $w_\infty \to z^*$, and
 
 $$
 \begin{aligned}
-M^L\, \bigl( \langle p, w_\infty\rangle - \langle p, z^*\rangle \bigr)
+M^L\, \bigl( \langle\chi, w_\infty\rangle - \langle\chi, z^*\rangle \bigr)
   &\to \rho(z^*)^{L/2}\, \min_\nu \sum_{j \notin J} u_{0,j}^2\, s_j^{-2/(L-2)}
 \end{aligned}
 $$
@@ -43,27 +43,27 @@ over the certificates $\nu$ with $s_j > 0$ off $J$. The power does not depend on
 Proof
 -----
 By {prf:ref}`thm-implicit_bias`, $m_L(z_\infty) - m_L(z_0) \in \operatorname{row}(A)$. With $z_i/z_{0,i} = M
-u_{\infty,i}/u_{0,i}$ for all $i$, and $\sigma$ for all entries, this is $p \odot (\mathbf 1 - \sigma) \in
-\operatorname{row}(A)$; and $p_j \sigma_j w_{\infty,j} = (r_\infty/M)^{L-2}\, w_{\infty,j}^{2/L}$.
+u_{\infty,i}/u_{0,i}$ for all $i$, and $\beta$ for all entries, this is $\chi \odot (\mathbf 1 - \beta) \in
+\operatorname{row}(A)$; and $\chi_j \beta_j w_{\infty,j} = (r_\infty/M)^{L-2}\, w_{\infty,j}^{2/L}$.
 
 *Above.* Let $h = (z^* - w_\infty)_J$, so that $A_J h = \sum_{j \notin J} w_{\infty,j} A_j$ and $h_i = \sum_{j \notin
-J} G_{ij} w_{\infty,j}$. From $z^* - w_\infty$ in the kernel, $\sum_{j \notin J} w_{\infty,j}\, p_j (1 - \sigma_j) =
-\sum_{i \in J} h_i\, p_i (1 - \sigma_i)$, and $\langle p_J, h\rangle = \langle\nu, A_J h\rangle = \sum_{j \notin J}
-(1 - s_j)\, p_j w_{\infty,j}$. Together,
+J} G_{ij} w_{\infty,j}$. From $z^* - w_\infty$ in the kernel, $\sum_{j \notin J} w_{\infty,j}\, \chi_j (1 - \beta_j) =
+\sum_{i \in J} h_i\, \chi_i (1 - \beta_i)$, and $\langle\chi_J, h\rangle = \langle\nu, A_J h\rangle = \sum_{j \notin J}
+(1 - s_j)\, \chi_j w_{\infty,j}$. Together,
 
 $$
 \begin{aligned}
-\sum_{j \notin J} p_j \tilde s_j\, w_{\infty,j} &= \sum_{j \notin J} p_j \sigma_j\, w_{\infty,j}
+\sum_{j \notin J} \chi_j \tilde s_j\, w_{\infty,j} &= \sum_{j \notin J} \chi_j \beta_j\, w_{\infty,j}
   = \Bigl( \frac{r_\infty}{M} \Bigr)^{L-2} \sum_{j \notin J} w_{\infty,j}^{2/L} .
 \end{aligned}
 $$
 
 Write $E$ for the left side. By Hölder's inequality with the exponents $\tfrac L2$ and $\tfrac{L}{L-2}$ the sum on the
-right is at most $E^{2/L} \bigl( \sum_{j \notin J} (p_j \tilde s_j)^{-2/(L-2)} \bigr)^{q}$, and $p_j^{-2/(L-2)} =
+right is at most $E^{2/L} \bigl( \sum_{j \notin J} (\chi_j \tilde s_j)^{-2/(L-2)} \bigr)^{q}$, and $\chi_j^{-2/(L-2)} =
 u_{0,j}^2$. So $E^q \le (r_\infty/M)^{L-2} (\dots)^q$; take the power $1/q = L/(L-2)$.
 
-*Below.* From $\langle v, p \odot (\mathbf 1 - \sigma)\rangle = 0$: $\sum_{j \notin J} \omega_j \sigma_j = \tilde g$.
-For $X_j = p_j w_{\infty,j}$, $\sigma_j = (X_j/u_{0,j}^2)^{-q} (r_\infty/M)^{L q}$. By Hölder's inequality with the
+*Below.* From $\langle v, \chi \odot (\mathbf 1 - \beta)\rangle = 0$: $\sum_{j \notin J} \omega_j \beta_j = \tilde g$.
+For $X_j = \chi_j w_{\infty,j}$, $\beta_j = (X_j/u_{0,j}^2)^{-q} (r_\infty/M)^{L q}$. By Hölder's inequality with the
 exponents $1 + q$ and $\tfrac{1+q}{q}$,
 
 $$
@@ -78,16 +78,16 @@ where the first sum on the right is $(r_\infty/M)^{-L q}\, \tilde g$. Solve for 
 
 *The limit.* There are certificates with $s_j > 0$ off $J$, by linear programming, as there is no other minimiser. The
 first bound, with one of them, makes $w_\infty$ vanish off $J$ like $M^{-L}$, so that $w_{\infty,J} \to z^*_J$ and
-$\sigma_J = O(M^{2-L})$; the excess is $\sum_{j \notin J} p_j s_j w_{\infty,j}$ for each certificate. So its upper
+$\beta_J = O(M^{2-L})$; the excess is $\sum_{j \notin J} \chi_j s_j w_{\infty,j}$ for each certificate. So its upper
 limit, times $M^L$, is at most the value of the sum at each certificate. In turn, Hölder's inequality is an equality
-where $\tilde s_j = \sigma_j$ off $J$, and this holds for a certificate $\nu_M$ of the limit's own, as $p \odot
-(\mathbf 1 - \sigma)$ is in the row space. Its sum is bounded, so its $\sigma_j$ off $J$ are bounded from below, its
+where $\tilde s_j = \beta_j$ off $J$, and this holds for a certificate $\nu_M$ of the limit's own, as $\chi \odot
+(\mathbf 1 - \beta)$ is in the row space. Its sum is bounded, so its $\beta_j$ off $J$ are bounded from below, its
 $s_j$ differ from them by $O(M^{2-L})$ and are positive in the end: its sum is at least the minimum, up to what
 vanishes.
 
 Boundary
 --------
-- **Checked.** The identity of the bound above, and what $p_j \sigma_j w_{\infty,j}$ is, by computer algebra; Hölder's
+- **Checked.** The identity of the bound above, and what $\chi_j \beta_j w_{\infty,j}$ is, by computer algebra; Hölder's
   inequality is taken as known. Both bounds on computed limits of both flows from random directions, depths 3 to 6, for
   the certificate with the largest margin, a random one, and the cheapest direction.
 - **Assumed.** Nothing beyond {prf:ref}`thm-implicit_bias`.
@@ -117,10 +117,10 @@ from wnlib.sparse.margin import margin
 def derive(depth: Depth = L) -> Derivation:
     """The identity for two measurements of three weights, one of them in the support; a weight's share in it."""
     a = [sp.Matrix(sp.symbols(f"a_{i} b_{i}", real=True)) for i in (1, 2, 3)]
-    costs, lam, t = sp.symbols("p_1:4", positive=True), sp.Matrix(sp.symbols("lambda_1:3", real=True)), sp.Symbol("t")
+    costs, lam, t = sp.symbols("chi_1:4", positive=True), sp.Matrix(sp.symbols("lambda_1:3", real=True)), sp.Symbol("t")
     across = [x[0] * y[1] - x[1] * y[0] for x, y in ((a[1], a[2]), (a[2], a[0]), (a[0], a[1]))]  # A across = 0
     nu_2 = sp.Symbol("nu_2", real=True)
-    nu = sp.Matrix([(costs[0] - a[0][1] * nu_2) / a[0][0], nu_2])  # a_1 nu = p_1
+    nu = sp.Matrix([(costs[0] - a[0][1] * nu_2) / a[0][0], nu_2])  # a_1 nu = chi_1
     sigma = [1 - each.dot(lam) / cost for each, cost in zip(a, costs, strict=True)]
     G = [a[0].dot(each) / a[0].dot(a[0]) for each in a]
     slack = [1 - a[j].dot(nu) / costs[j] + costs[0] * G[j] * sigma[0] / costs[j] for j in range(3)]
@@ -129,16 +129,16 @@ def derive(depth: Depth = L) -> Derivation:
     r, u, u_0, M = (sp.Symbol(name, positive=True) for name in (r"r_\infty", "u_j", "u_{0,j}", "M"))
     share = sp.powsimp(u_0 ** (2 - depth) * (M * u / u_0) ** (2 - depth) * (r * u) ** depth, force=True)
     told = (r / M) ** (depth - 2) * (r * u) ** 2
-    E, B, X, g = sp.symbols(r"E B X \tilde{g}", positive=True)
+    B, g = sp.symbols(r"B \tilde{g}", positive=True)
     q = 1 - sp.S(2) / depth
     steps = (
         Step(
             "The kernel",
-            r"\sum_{j \notin J} p_j w_j (\tilde s_j - \sigma_j)",
+            r"\sum_{j \notin J} \chi_j w_j (\tilde s_j - \beta_j)",
             sp.simplify(identity),
-            r"Two measurements of three weights, $J = \{1\}$; $p \odot (\mathbf 1 - \sigma) = A^\top\lambda$.",
+            r"Two measurements of three weights, $J = \{1\}$; $\chi \odot (\mathbf 1 - \beta) = A^\top\lambda$.",
         ),
-        Step("A weight's share", r"p_j \sigma_j w_j", told, r"With $\sigma_j = (M u_j/u_{0,j})^{2-L}$."),
+        Step("A weight's share", r"\chi_j \beta_j w_j", told, r"With $\beta_j = (M u_j/u_{0,j})^{2-L}$."),
         Step("Above", "E^q", (r / M) ** (depth - 2) * B**q, "By Hölder; $B$ is the sum of the bound.", r"\le"),
         Step("Below", "X^q", (r / M) ** (depth * q) / g * B ** (1 + q), "By Hölder; $X$ is the mass.", r"\ge"),
     )
@@ -158,7 +158,7 @@ def own_certificate(off: OffSupport) -> Array:
 
 
 def costs_of(case: Case) -> Array:
-    """p, shape (n,)."""
+    r"""$\chi$, shape (n,)."""
     return np.exp((2 - case.depth) * case.start.log_direction)
 
 
@@ -223,13 +223,14 @@ THEOREM = Theorem(
     falsifiers=(
         Falsifier(1, "the limit from a start of three times the radius", partial(measure, other=3.0)),
         Falsifier(2, "the support without its largest entry", partial(measure, dropped=True)),
-        Falsifier(3, r"$A_J^\top\nu = \tfrac12 p_J$", partial(measure, priced=0.5)),
+        Falsifier(3, r"$A_J^\top\nu = \tfrac12 \chi_J$", partial(measure, priced=0.5)),
         Falsifier(4, r"$v_J$ so that $\tilde g$ is a tenth: not in the kernel", partial(measure, left=0.1)),
         Falsifier("formula", "$M^{3/2}$ for $M$", partial(measure, power=1.5)),
         Falsifier("formula", r"$\sqrt M$ for $M$", partial(measure, power=0.5)),
     ),
     attained=(Attained("for the limit's own certificate, and for a single weight off the support", attained),),
     mutants=(
+        "a direction that is not in the kernel",
         "the start's magnification alone",
         "the growth on the support subtracted",
         "L for L - 2 in the sharp excess",

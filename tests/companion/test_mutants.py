@@ -2,6 +2,7 @@
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from companion.verification.mutation import Mutant, catches
 
 LISTED = {name: theorems.theorem(name).mutants for name in theorems.names()}
 PAIRS = [(theorem, mutant) for theorem, mutants in LISTED.items() for mutant in mutants]
-CONTRIBUTING = Path(__file__).resolve().parents[2] / "CONTRIBUTING.md"
+ROOT = Path(__file__).resolve().parents[2]
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
@@ -37,6 +39,19 @@ def test_theorem_lists_three_mutants(theorem: str) -> None:
 
 def test_every_mutant_is_tried() -> None:
     assert {mutant for _, mutant in PAIRS} == set(MUTANTS)
+
+
+@pytest.mark.parametrize("theorem", theorems.names())
+def test_theorem_notices_a_change_of_each_function_that_it_is_about(theorem: str) -> None:
+    """A measurement that had measured and predicted values from the same function would notice none in it."""
+    text = (ROOT / f"companion/theorems/{theorem}.py").read_text("utf-8")
+    called = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    changed = {MUTANTS[name].place[0] for name in LISTED[theorem]}
+    for place, name in (about.rsplit(".", 1) for about in theorems.theorem(theorem).about):
+        if name in called:
+            home = getattr(import_module(place), name).__module__
+            rests_on = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sources(home)}
+            assert changed & rests_on, name
 
 
 @pytest.mark.parametrize("theorem", theorems.names())

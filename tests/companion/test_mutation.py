@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from companion.theorems import magnification
+from companion.theorems import loss_rate, magnification
 from companion.verification.ensemble import Case
 from companion.verification.mutation import Mutant, applied, catches
 from companion.verification.symbolic import Derivation
@@ -152,6 +152,14 @@ def test_results_that_were_kept_are_dropped(monkeypatch: pytest.MonkeyPatch) -> 
         with applied(change):
             assert [wrong != one for wrong, one in zip(results(), right, strict=True)] == [k == place for k in range(3)]
         assert results() == right
+
+
+def test_results_that_a_theorem_file_keeps_are_dropped() -> None:
+    case = loss_rate.THEOREM.ensemble.case(0)
+    loss_rate.sparse(case, case.plain)
+    assert loss_rate.sparse.cache_info().currsize > 0
+    with applied(mutant("WeightNormFlow.log_magnification", "0.5", "0.6")):
+        assert loss_rate.sparse.cache_info().currsize == 0
 
 
 def test_what_changes_nothing_survives() -> None:

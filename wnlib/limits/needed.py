@@ -1,11 +1,13 @@
 r"""The ratio or the scale that a sparse limit needs, predicted before anything runs.
 
 Let M be the magnification from the start $z_0 = \zeta u_0$ to the limit $z_\infty$, $\|z_\infty\| = M \|z_0\|$. The
-limit minimises $\langle p, w\rangle$, $p = u_0^{2-L}$, up to an excess that falls like a power of M, at a rate and with
-a factor that the certificates of basis pursuit tell. Let $\nu$ be one of them, $A_J^\top\nu = p_J$ on the support J
-of the minimiser $z^*$ of value Q, with slacks $s_j = 1 - A_j^\top\nu / p_j > 0$ elsewhere. As $M \to \infty$,
+limit minimises $\langle\chi, w\rangle$, $\chi = u_0^{2-L}$, up to an excess that falls like a power of M, at a rate and
+with a factor that the certificates of basis pursuit tell. Let $\nu$ be one of them, $A_J^\top\nu = \chi_J$ on the
+support J of the minimiser $z^*$ of value Q, with slacks $s_j = 1 - A_j^\top\nu/\chi_j > 0$ elsewhere. As $M \to
+\infty$,
 
-$$\frac{\langle p, w_\infty\rangle - Q}{\rho_*^{L/2}} \sim M^{-L} \min_\nu \sum_{j \notin J} u_{0,j}^2\, s_j^{-2/(L-2)}
+$$\frac{\langle\chi, w_\infty\rangle - Q}{\rho_*^{L/2}} \sim M^{-L}
+\min_\nu \sum_{j \notin J} u_{0,j}^2\, s_j^{-2/(L-2)}
 \quad (L \ge 3),$$
 
 $\rho_* = \rho(z^*)$. At depth 2 it falls like $M^{-2\gamma}$, with the largest least slack $\gamma$, along the
@@ -50,7 +52,7 @@ def needed_ratio(
     Args:
         depth: L >= 2.
         scale: $r_0$ of the start.
-        excess: What $(\langle p, w_\infty\rangle - Q)/Q$ shall be, with $p = u_0^{2-L}$; the relative l1 excess if
+        excess: What $(\langle\chi, w_\infty\rangle - Q)/Q$ shall be, with $\chi = u_0^{2-L}$; the relative l1 excess if
             the direction is uniform or the depth is 2.
         direction: $u_0$, shape (N,), positive; uniform by default.
 

@@ -1,20 +1,20 @@
 r"""How much mass a limit has off the support of the sparse interpolant: bounds that are nearly attained.
 
-Let $z^*$ be an interpolant with support J, $A_J$ injective, $G = A_J^+ A$ and $p = u_0^{2-L}$. For the limit $w$ from
-the direction $u_0$, at the magnification M, let $\sigma_i = (z_i/z_{0,i})^{2-L}$ at depth L >= 3. The bound above
-holds for every $\nu$ with $A_J^\top\nu = p_J$, $s = 1 - A^\top\nu/p$; the bound below for every v in ker A with
-v >= 0 and $\sum p_j v_j = 1$ off J. Sums without a range are over $j \notin J$. At depth 2, with $S = \|w\|_1$,
+Let $z^*$ be an interpolant with support J, $A_J$ injective, $G = A_J^+ A$ and $\chi = u_0^{2-L}$. For the limit $w$
+from the direction $u_0$, at the magnification M, let $\beta_i = (z_i/z_{0,i})^{2-L}$ at depth L >= 3. The bound above
+holds for every $\nu$ with $A_J^\top\nu = \chi_J$, $s = 1 - A^\top\nu/\chi$; the bound below for every v in ker A with v
+>= 0 and $\sum \chi_j v_j = 1$ off J. Sums without a range are over $j \notin J$. At depth 2, with $S = \|w\|_1$,
 
 $$S M^{-2\sum v_i} \prod_{i \in J} \Bigl(\frac{w_i}{S u_{0,i}^2}\Bigr)^{-v_i}
 \prod_{v_j > 0} \Bigl(\frac{v_j}{u_{0,j}^2}\Bigr)^{-v_j} \le \sum w_j \le
 S \sum u_{0,j}^2 M^{-2 s_j} \prod_{i \in J}
 \Bigl(\frac{w_i}{S u_{0,i}^2}\Bigr)^{G_{ij}} .$$
 
-At depth L >= 3, with $\tilde s_j = s_j + \sum_{i \in J} p_i G_{ij} \sigma_i/p_j$, $\omega = p \odot v$,
-$q = 1 - 2/L$ and $\tilde\gamma = \sum_i \omega_i - \sum_{i \in J} \omega_i \sigma_i$,
+At depth L >= 3, with $\tilde s_j = s_j + \sum_{i \in J} \chi_i G_{ij} \beta_i/\chi_j$, $\omega = \chi \odot v$,
+$q = 1 - 2/L$ and $\tilde\gamma = \sum_i \omega_i - \sum_{i \in J} \omega_i \beta_i$,
 
-$$\sum p_j \tilde s_j w_j \le \Bigl(\frac rM\Bigr)^L \sum u_{0,j}^2\, \tilde s_j^{-2/(L-2)},\qquad
-\sum p_j w_j \ge \Bigl(\frac rM\Bigr)^L \tilde\gamma^{-1/q}
+$$\sum \chi_j \tilde s_j w_j \le \Bigl(\frac rM\Bigr)^L \sum u_{0,j}^2\, \tilde s_j^{-2/(L-2)},\qquad
+\sum \chi_j w_j \ge \Bigl(\frac rM\Bigr)^L \tilde\gamma^{-1/q}
 \Bigl(\sum (\omega_j u_{0,j}^{2q})^{1/(1+q)}\Bigr)^{(1+q)/q} .$$
 """
 
@@ -30,7 +30,7 @@ from wnlib.linear.ranks import least_squares
 
 @dataclass(frozen=True, eq=False)
 class OffSupport:
-    r"""The logarithms of what a limit has off a support (N,), at costs $p = u_0^{2-L}$, and of its bounds.
+    r"""The logarithms of what a limit has off a support (N,), at costs $\chi = u_0^{2-L}$, and of its bounds.
 
     Attributes:
         end: The limit, of depth >= 2, all of whose weights are positive.
@@ -52,7 +52,7 @@ class OffSupport:
 
     @property
     def costs(self) -> Array:
-        """p, shape (N,)."""
+        r"""$\chi$, shape (N,)."""
         return np.exp((2 - self.depth) * self.log_start)
 
     @property
@@ -75,7 +75,7 @@ class OffSupport:
         return s + (p[on] * self.grown[on]) @ self._coordinates() / p[~on]
 
     def log_mass(self, slacks: Array | float = 1.0) -> float:
-        r"""$\log\sum_{j \notin J} p_j s_j w_j$, with slacks (N - |J|,), 1 by default."""
+        r"""$\log\sum_{j \notin J} \chi_j s_j w_j$, with slacks (N - |J|,), 1 by default."""
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.log(slacks) + np.log(self.costs[~self.support])
         return float(np.logaddexp.reduce(terms + self.depth * self._log_x[~self.support]))
@@ -112,7 +112,7 @@ class OffSupport:
 
     @property
     def grown(self) -> Array:
-        r"""$\sigma$, shape (N,), at depth >= 3."""
+        r"""$\beta$, shape (N,), at depth >= 3."""
         with np.errstate(over="ignore"):
             return np.exp((2 - self.depth) * (self.log_magnification + self.log_growth))
 

@@ -1,10 +1,11 @@
 r"""How clearly basis pursuit has one solution: the margin of its best dual certificate.
 
-Let $z^*$, with support J, minimise $\langle p, z\rangle$ over the interpolants $z \ge 0$, with costs p > 0. A
-certificate of that is a $\nu$ with $A_J^\top\nu = p_J$ and $A_j^\top\nu \le (1 - \gamma)\,p_j$ elsewhere; the largest
-$\gamma$ is the margin. It is positive if and only if $z^*$ is the only minimiser. Its linear program has the dual
+Let $z^*$, with support J, minimise $\langle\chi, z\rangle$ over the interpolants $z \ge 0$, with costs $\chi > 0$. A
+certificate of that is a $\nu$ with $A_J^\top\nu = \chi_J$ and $A_j^\top\nu \le (1 - \gamma)\,\chi_j$ elsewhere; the
+largest $\gamma$ is the margin. It is positive if and only if $z^*$ is the only minimiser. Its linear program has the
+dual
 
-$$\gamma = \min\Bigl\{ \langle p, v\rangle : A v = 0,\ v_j \ge 0 \text{ off } J,\ \sum_{j \notin J} p_j v_j = 1
+$$\gamma = \min\Bigl\{ \langle\chi, v\rangle : A v = 0,\ v_j \ge 0 \text{ off } J,\ \sum_{j \notin J} \chi_j v_j = 1
 \Bigr\}:$$
 
 what it costs to leave $z^*$ for other interpolants, in the cheapest direction.
@@ -38,7 +39,7 @@ class Margin(Value):
         target: $z^*$, shape (N,).
         dual: $\nu$, shape (M,).
         direction: v, shape (N,); zero if $z^*$ is the only interpolant.
-        costs: p, shape (N,).
+        costs: $\chi$, shape (N,).
 
     Example:
         >>> import numpy as np
@@ -71,7 +72,7 @@ def margin(problem: Problem, costs: ArrayLike | None = None) -> Margin:
     The excess of a limit falls with the magnification M as $M^{-2\gamma}$ at depth 2: see `needed_ratio`.
 
     Args:
-        costs: p > 0, shape (N,): those of the weights in the norm that is minimised, 1 by default.
+        costs: $\chi > 0$, shape (N,): those of the weights in the norm that is minimised, 1 by default.
 
     Raises:
         ArgumentError: for costs that are not positive, and if y = 0.

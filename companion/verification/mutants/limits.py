@@ -211,4 +211,5 @@ CHANGES: Changes = {
         ),
         "the least pull at L - 1": ("depth * log_coordinates(s)", "(depth - 1) * log_coordinates(s)"),
     },
+    "saddle_at": {"half the force at a saddle": ("problem.A.T @ residual", "0.5 * problem.A.T @ residual")},
 }
