@@ -212,4 +212,9 @@ CHANGES: Changes = {
         "the least pull at L - 1": ("depth * log_coordinates(s)", "(depth - 1) * log_coordinates(s)"),
     },
     "saddle_at": {"half the force at a saddle": ("problem.A.T @ residual", "0.5 * problem.A.T @ residual")},
+    "needed_ratio": {
+        "half the needed ratio": ("2 * max(0.0, needed.log_magnification)", "max(0.0, needed.log_magnification)")
+    },
+    "_by_margin": {"half the needed magnification": ("2 * found.value", "4 * found.value")},
+    "least_sum": {"L for L - 2 in the least sum": ("2 / (depth - 2)", "2 / depth")},
 }
