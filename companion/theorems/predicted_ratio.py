@@ -150,6 +150,6 @@ THEOREM = Theorem(
     mutants=(
         "half the needed ratio",
         "half the needed magnification",
-        "L for L - 2 in the least sum",
+        "L - 1 for L in the needed magnification",
     ),
 )

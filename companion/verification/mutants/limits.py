@@ -216,5 +216,10 @@ CHANGES: Changes = {
         "half the needed ratio": ("2 * max(0.0, needed.log_magnification)", "max(0.0, needed.log_magnification)")
     },
     "_by_margin": {"half the needed magnification": ("2 * found.value", "4 * found.value")},
-    "least_sum": {"L for L - 2 in the least sum": ("2 / (depth - 2)", "2 / depth")},
+    "_by_slacks": {
+        "L - 1 for L in the needed magnification": (
+            "np.exp((np.log(K / (excess * Q)) + depth / 2 * np.log(square)) / depth)",
+            "np.exp((np.log(K / (excess * Q)) + depth / 2 * np.log(square)) / (depth - 1))",
+        ),
+    },
 }
