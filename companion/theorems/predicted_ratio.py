@@ -66,7 +66,7 @@ FACTOR = 1.1  # between the predicted ratio and the one that is needed
 
 def derive(depth: Depth = 2) -> Derivation:
     """From the magnification that an excess needs to the ratio."""
-    epsilon, M, K, Q, rho, r_0, c = sp.symbols(r"\varepsilon M K Q \rho r_0 c", positive=True)
+    epsilon, M, K, Q, rho, r_0, c = sp.symbols(r"\varepsilon M_\infty K Q \rho r_0 c", positive=True)
     magnified = (K * rho ** (sp.S(depth) / 2) / (epsilon * Q)) ** (1 / sp.S(depth))
     ratio = 2 * sp.log(M) / (rho - r_0**2)
     steps = (
@@ -76,8 +76,8 @@ def derive(depth: Depth = 2) -> Derivation:
             K * rho ** (sp.S(depth) / 2) * M**-depth,
             r"From depth 3 on, $K$ being the least sum; at depth 2 it is the mass $m$ that has such a law.",
         ),
-        Step("Solved for the magnification", "M", magnified, "A root."),
-        Step("Solved for the ratio", "c", ratio, r"$\log M = \tfrac c2 (\rho - r_0^2)$."),
+        Step("Solved for the magnification", r"M_\infty", magnified, "A root."),
+        Step("Solved for the ratio", "c", ratio, r"$\log M_\infty = \tfrac c2 (\rho - r_0^2)$."),
     )
     residuals = symbolic.reduced(
         sp.expand_log(sp.log(K * rho ** (sp.S(depth) / 2) * magnified**-depth) - sp.log(epsilon * Q), force=True),

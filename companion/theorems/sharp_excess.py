@@ -6,8 +6,8 @@ magnification, for both flows, whose exponent is twice the margin of the best du
 Statement
 ---------
 Let $L = 2$ and let gradient flow or weight-normalized gradient flow start from $w_0 = r_0^2\, u_0^2$, $u_0 > 0$. Let
-$S = \lVert w_\infty\rVert_1$, and let $M$ be the magnification from the start to the limit:
-$\log M^2 = c\,(S - r_0^2)$ with weight normalization, $\log (S/r_0^2)$ without. If
+$S = \lVert w_\infty\rVert_1$, and let $M_\infty$ be the magnification from the start to the limit:
+$\log M_\infty^2 = c\,(S - r_0^2)$ with weight normalization, $\log (S/r_0^2)$ without. If
 
 1. **limit**: $w_\infty > 0$ is the interpolating limit of the flow from $w_0$;
 2. **support**: some interpolant $z^*$ vanishes off $J$, and $A_J$ is injective; $G = A_J^+ A$;
@@ -18,20 +18,20 @@ then the mass $m = \sum_{j \notin J} w_{\infty,j}$ has the bounds
 
 $$
 \begin{aligned}
-m &\le S \sum_{j \notin J} u_{0,j}^2\, M^{-2 s_j}
+m &\le S \sum_{j \notin J} u_{0,j}^2\, M_\infty^{-2 s_j}
   \prod_{i \in J} \Bigl( \frac{w_{\infty,i}}{S u_{0,i}^2} \Bigr)^{G_{ij}}, \\
-m &\ge S\, M^{-2 g} \prod_{i \in J} \Bigl( \frac{w_{\infty,i}}{S u_{0,i}^2} \Bigr)^{-v_i}
+m &\ge S\, M_\infty^{-2 g} \prod_{i \in J} \Bigl( \frac{w_{\infty,i}}{S u_{0,i}^2} \Bigr)^{-v_i}
   \prod_{j \notin J,\, v_j > 0} \Bigl( \frac{v_j}{u_{0,j}^2} \Bigr)^{-v_j} .
 \end{aligned}
 $$
 
 If $z^*$ is the only minimiser of the $\ell_1$ norm over the nonnegative interpolants, $Q$ its norm and $J$ its support,
 then the largest $\gamma$ with $s_j \ge \gamma$ for all $j \notin J$ is the least $g$, and positive. So, as
-$M \to \infty$ from one direction,
+$M_\infty \to \infty$ from one direction,
 
 $$
 \begin{aligned}
-\frac{\log m}{\log M} \to -2\gamma, \qquad \gamma\, m \le S - Q \le \max_{j \notin J} s_j\; m :
+\frac{\log m}{\log M_\infty} \to -2\gamma, \qquad \gamma\, m \le S - Q \le \max_{j \notin J} s_j\; m :
 \end{aligned}
 $$
 
@@ -40,27 +40,26 @@ without.
 
 Proof
 -----
-Let $\zeta_i = \log\frac{w_{\infty,i}}{S u_{0,i}^2}$, which is $2 \log\frac{z_i}{z_{0,i}} - 2 \log M$. By
-{prf:ref}`thm-implicit_bias`, $\zeta + 2 \log M\, \mathbf 1 \in \operatorname{row}(A)$.
+Let $\zeta_i = \log\frac{w_{\infty,i}}{S u_{0,i}^2}$, which is $2 \log\frac{z_i}{z_{0,i}} - 2 \log M_\infty$. By
+{prf:ref}`thm-implicit_bias`, $\zeta + 2 \log M_\infty\, \mathbf 1 \in \operatorname{row}(A)$.
 
 *Above.* Let $h = (z^* - w_\infty)_J$. As $A z^* = A w_\infty$, $A_J h = \sum_{j \notin J} w_{\infty,j} A_j$, so $h_i =
 \sum_{j \notin J} G_{ij} w_{\infty,j}$. The vector $z^* - w_\infty$ is in the kernel: $\sum_{j \notin J} w_{\infty,j}
-(\zeta_j + 2 \log M) = \sum_{i \in J} h_i (\zeta_i + 2 \log M)$. And $\sum_{i \in J} h_i = \langle\nu, A_J h\rangle =
-\sum_{j \notin J} (1 - s_j)\, w_{\infty,j}$. Together,
+(\zeta_j + 2 \log M_\infty) = \sum_{i \in J} h_i (\zeta_i + 2 \log M_\infty)$. And $\sum_{i \in J} h_i =
+\langle\nu, A_J h\rangle = \sum_{j \notin J} (1 - s_j)\, w_{\infty,j}$. Together,
 
 $$
 \begin{aligned}
-\sum_{j \notin J} w_{\infty,j} \Bigl( \zeta_j + 2 s_j \log M - \sum_{i \in J} G_{ij} \zeta_i \Bigr) &= 0 .
+\sum_{j \notin J} w_{\infty,j} \Bigl( \zeta_j + 2 s_j \log M_\infty - \sum_{i \in J} G_{ij} \zeta_i \Bigr) &= 0 .
 \end{aligned}
 $$
 
 This is $\sum_{j \notin J} w_{\infty,j} \log(w_{\infty,j}/b_j) = 0$, where $b_j$ is the term of $j$ in the first bound.
 By the log-sum inequality $m \log(m / \sum_{j \notin J} b_j) \le 0$.
 
-*Below.* From $\langle v, \zeta + 2 \log M\, \mathbf 1\rangle = 0$: $\sum_{j \notin J} v_j \zeta_j = -2 g \log M -
-\sum_{i
-\in J} v_i \zeta_i$. By the log-sum inequality again, $\sum_{j \notin J} v_j \log(w_{\infty,j}/v_j) \le \log m$ for
-numbers $v_j$ that add up to 1.
+*Below.* From $\langle v, \zeta + 2 \log M_\infty\, \mathbf 1\rangle = 0$: $\sum_{j \notin J} v_j \zeta_j = -2 g \log
+M_\infty - \sum_{i \in J} v_i \zeta_i$. By the log-sum inequality again, $\sum_{j \notin J} v_j
+\log(w_{\infty,j}/v_j) \le \log m$ for numbers $v_j$ that add up to 1.
 
 *The rate.* The largest $\gamma$ is the value of a linear program, of which the least $g$ is that of the dual program.
 A $v$ with $g \le 0$ would lead from $z^*$ to another minimiser. Off the support $w_\infty \to 0$ as the first bound
@@ -73,7 +72,7 @@ Boundary
   what the log-sum inequality rests on. Both bounds on computed limits of both flows from random directions, for the
   certificate with the largest margin, a random one, and the cheapest direction.
 - **Assumed.** Nothing beyond {prf:ref}`thm-implicit_bias`.
-- **No run can test.** The limit $M \to \infty$: runs reach a mass of $10^{-12}$ or so. It is proved.
+- **No run can test.** The limit $M_\infty \to \infty$: runs reach a mass of $10^{-12}$ or so. It is proved.
 
 Source
 ------
@@ -111,13 +110,13 @@ def derive(depth: Depth = 2) -> Derivation:
     x, y, b, d = sp.symbols("x y b d", positive=True)
     log_sum = x * sp.log(x / b) + y * sp.log(y / d) - (x + y) * sp.log((x + y) / (b + d))
     bend, lowest = sp.simplify(sp.diff(log_sum, x, 2)), {x: b * y / d}
-    g, M = sp.symbols("g M", positive=True)
+    g, M = sp.symbols(r"g M_\infty", positive=True)
     steps = (
         Step(
             "The kernel",
-            r"\sum_{j \notin J} w_j (\zeta_j + 2 s_j \log M - \sum_{i \in J} G_{ij} \zeta_i)",
+            r"\sum_{j \notin J} w_j (\zeta_j + 2 s_j \log M_\infty - \sum_{i \in J} G_{ij} \zeta_i)",
             sp.simplify(identity),
-            r"Two measurements of three weights, $J = \{1\}$; $\zeta + 2\log M\,\mathbf 1 = 2 A^\top\lambda$.",
+            r"Two measurements of three weights, $J = \{1\}$; $\zeta + 2\log M_\infty\,\mathbf 1 = 2 A^\top\lambda$.",
         ),
         Step(
             "Log-sum inequality",
@@ -126,7 +125,9 @@ def derive(depth: Depth = 2) -> Derivation:
             r"Convex in $x$; at $x = by/d$ both the expression and its slope vanish. So it is $\ge 0$.",
         ),
         Step("Above", r"m \log\tfrac mB", sp.Integer(0), r"With $B$ the sum of the bound's terms.", r"\le"),
-        Step("Below", r"\log m", -2 * g * sp.log(M) - sp.Symbol(r"C"), r"$C$ are the terms without $M$.", r"\ge"),
+        Step(
+            "Below", r"\log m", -2 * g * sp.log(M) - sp.Symbol(r"C"), r"$C$ are the terms without $M_\infty$.", r"\ge"
+        ),
     )
     residuals = symbolic.reduced(
         sp.simplify(identity),
@@ -197,8 +198,8 @@ THEOREM = Theorem(
         Falsifier(2, "the support without its largest entry", partial(measure, dropped=True)),
         Falsifier(3, r"$A_J^\top\nu = \tfrac12 \mathbf 1$", partial(measure, priced=0.5)),
         Falsifier(4, "$2 v_J$ for $v_J$: not in the kernel", partial(measure, pushed=2.0)),
-        Falsifier("formula", "$M^{3/2}$ for $M$", partial(measure, power=1.5)),
-        Falsifier("formula", r"$\sqrt M$ for $M$", partial(measure, power=0.5), share=0.3),
+        Falsifier("formula", r"$M_\infty^{3/2}$ for $M_\infty$", partial(measure, power=1.5)),
+        Falsifier("formula", r"$\sqrt{M_\infty}$ for $M_\infty$", partial(measure, power=0.5), share=0.3),
     ),
     attained=(Attained("for the limit's own certificate, and for a single weight off the support", attained),),
     mutants=(

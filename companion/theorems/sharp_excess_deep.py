@@ -6,12 +6,12 @@ norm is known up to a small factor: the inverse of the magnification, to the pow
 Statement
 ---------
 Let $L \ge 3$ and let gradient flow or weight-normalized gradient flow start from $w_0 = (r_0 u_0)^L$, $u_0 > 0$. Let
-$\chi_i = u_{0,i}^{2-L}$, $r_\infty^2 = \rho(w_\infty)$, and let $M$ be the magnification from the start to the limit:
-$\log M = \tfrac c2 (r_\infty^2 - r_0^2)$ with weight normalization, $M = r_\infty/r_0$ without. If
+$\chi_i = u_{0,i}^{2-L}$, $r_\infty^2 = \rho(w_\infty)$, and let $M_\infty$ be the magnification from the start to the
+limit: $\log M_\infty = \tfrac c2 (r_\infty^2 - r_0^2)$ with weight normalization, $M_\infty = r_\infty/r_0$ without. If
 
 1. **limit**: $w_\infty > 0$ is the interpolating limit of the flow from $w_0$;
 2. **support**: some interpolant $z^*$ vanishes off $J$, and $A_J$ is injective; $G = A_J^+ A$;
-3. **certificate**: $A_J^\top \nu = \chi_J$, and with $s_j = 1 - A_j^\top\nu/\chi_j$ and $\beta_i = (M
+3. **certificate**: $A_J^\top \nu = \chi_J$, and with $s_j = 1 - A_j^\top\nu/\chi_j$ and $\beta_i = (M_\infty
    u_{\infty,i}/u_{0,i})^{2-L}$ all $\tilde s_j = s_j + \sum_{i \in J} \tfrac{\chi_i}{\chi_j} G_{ij}\, \beta_i$ are
    positive, $j \notin J$;
 4. **direction**: $A v = 0$, and for $\omega = \chi \odot v$ the entries off $J$ are $\ge 0$ and add up to 1,
@@ -21,19 +21,19 @@ then, with $q = 1 - \tfrac2L$ and $\tilde g = \sum_i \omega_i - \sum_{i \in J} \
 $$
 \begin{aligned}
 \sum_{j \notin J} \chi_j \tilde s_j\, w_{\infty,j}
-  &\le \Bigl( \frac{r_\infty}{M} \Bigr)^L \sum_{j \notin J} u_{0,j}^2\, \tilde s_j^{-2/(L-2)}, \\
+  &\le \Bigl( \frac{r_\infty}{M_\infty} \Bigr)^L \sum_{j \notin J} u_{0,j}^2\, \tilde s_j^{-2/(L-2)}, \\
 \sum_{j \notin J} \chi_j\, w_{\infty,j}
-  &\ge \Bigl( \frac{r_\infty}{M} \Bigr)^L \tilde g^{-1/q}
+  &\ge \Bigl( \frac{r_\infty}{M_\infty} \Bigr)^L \tilde g^{-1/q}
     \Bigl( \sum_{j \notin J} (\omega_j u_{0,j}^{2q})^{1/(1+q)} \Bigr)^{(1+q)/q} .
 \end{aligned}
 $$
 
 Let moreover $z^*$, with support $J$, be the only minimiser of $\langle\chi, z\rangle$ over the nonnegative
-interpolants. As $M \to \infty$ from one direction, $w_\infty \to z^*$, and
+interpolants. As $M_\infty \to \infty$ from one direction, $w_\infty \to z^*$, and
 
 $$
 \begin{aligned}
-M^L\, \bigl( \langle\chi, w_\infty\rangle - \langle\chi, z^*\rangle \bigr)
+M_\infty^L\, \bigl( \langle\chi, w_\infty\rangle - \langle\chi, z^*\rangle \bigr)
   &\to \rho(z^*)^{L/2}\, \min_\nu \sum_{j \notin J} u_{0,j}^2\, s_j^{-2/(L-2)}
 \end{aligned}
 $$
@@ -42,9 +42,9 @@ over the certificates $\nu$ with $s_j > 0$ off $J$. The power does not depend on
 
 Proof
 -----
-By {prf:ref}`thm-implicit_bias`, $m_L(z_\infty) - m_L(z_0) \in \operatorname{row}(A)$. With $z_i/z_{0,i} = M
+By {prf:ref}`thm-implicit_bias`, $m_L(z_\infty) - m_L(z_0) \in \operatorname{row}(A)$. With $z_i/z_{0,i} = M_\infty
 u_{\infty,i}/u_{0,i}$ for all $i$, and $\beta$ for all entries, this is $\chi \odot (\mathbf 1 - \beta) \in
-\operatorname{row}(A)$; and $\chi_j \beta_j w_{\infty,j} = (r_\infty/M)^{L-2}\, w_{\infty,j}^{2/L}$.
+\operatorname{row}(A)$; and $\chi_j \beta_j w_{\infty,j} = (r_\infty/M_\infty)^{L-2}\, w_{\infty,j}^{2/L}$.
 
 *Above.* Let $h = (z^* - w_\infty)_J$, so that $A_J h = \sum_{j \notin J} w_{\infty,j} A_j$ and $h_i = \sum_{j \notin
 J} G_{ij} w_{\infty,j}$. From $z^* - w_\infty$ in the kernel, $\sum_{j \notin J} w_{\infty,j}\, \chi_j (1 - \beta_j) =
@@ -54,17 +54,17 @@ J} G_{ij} w_{\infty,j}$. From $z^* - w_\infty$ in the kernel, $\sum_{j \notin J}
 $$
 \begin{aligned}
 \sum_{j \notin J} \chi_j \tilde s_j\, w_{\infty,j} &= \sum_{j \notin J} \chi_j \beta_j\, w_{\infty,j}
-  = \Bigl( \frac{r_\infty}{M} \Bigr)^{L-2} \sum_{j \notin J} w_{\infty,j}^{2/L} .
+  = \Bigl( \frac{r_\infty}{M_\infty} \Bigr)^{L-2} \sum_{j \notin J} w_{\infty,j}^{2/L} .
 \end{aligned}
 $$
 
 Write $E$ for the left side. By Hölder's inequality with the exponents $\tfrac L2$ and $\tfrac{L}{L-2}$ the sum on the
 right is at most $E^{2/L} \bigl( \sum_{j \notin J} (\chi_j \tilde s_j)^{-2/(L-2)} \bigr)^{q}$, and $\chi_j^{-2/(L-2)} =
-u_{0,j}^2$. So $E^q \le (r_\infty/M)^{L-2} (\dots)^q$; take the power $1/q = L/(L-2)$.
+u_{0,j}^2$. So $E^q \le (r_\infty/M_\infty)^{L-2} (\dots)^q$; take the power $1/q = L/(L-2)$.
 
 *Below.* From $\langle v, \chi \odot (\mathbf 1 - \beta)\rangle = 0$: $\sum_{j \notin J} \omega_j \beta_j = \tilde g$.
-For $X_j = \chi_j w_{\infty,j}$, $\beta_j = (X_j/u_{0,j}^2)^{-q} (r_\infty/M)^{L q}$. By Hölder's inequality with the
-exponents $1 + q$ and $\tfrac{1+q}{q}$,
+For $X_j = \chi_j w_{\infty,j}$, $\beta_j = (X_j/u_{0,j}^2)^{-q} (r_\infty/M_\infty)^{L q}$. By Hölder's inequality with
+the exponents $1 + q$ and $\tfrac{1+q}{q}$,
 
 $$
 \begin{aligned}
@@ -74,16 +74,16 @@ $$
 \end{aligned}
 $$
 
-where the first sum on the right is $(r_\infty/M)^{-L q}\, \tilde g$. Solve for the second.
+where the first sum on the right is $(r_\infty/M_\infty)^{-L q}\, \tilde g$. Solve for the second.
 
 *The limit.* There are certificates with $s_j > 0$ off $J$, by linear programming, as there is no other minimiser. The
-first bound, with one of them, makes $w_\infty$ vanish off $J$ like $M^{-L}$, so that $w_{\infty,J} \to z^*_J$ and
-$\beta_J = O(M^{2-L})$; the excess is $\sum_{j \notin J} \chi_j s_j w_{\infty,j}$ for each certificate. So its upper
-limit, times $M^L$, is at most the value of the sum at each certificate. In turn, Hölder's inequality is an equality
-where $\tilde s_j = \beta_j$ off $J$, and this holds for a certificate $\nu_M$ of the limit's own, as $\chi \odot
-(\mathbf 1 - \beta)$ is in the row space. Its sum is bounded, so its $\beta_j$ off $J$ are bounded from below, its
-$s_j$ differ from them by $O(M^{2-L})$ and are positive in the end: its sum is at least the minimum, up to what
-vanishes.
+first bound, with one of them, makes $w_\infty$ vanish off $J$ like $M_\infty^{-L}$, so that $w_{\infty,J} \to z^*_J$
+and $\beta_J = O(M_\infty^{2-L})$; the excess is $\sum_{j \notin J} \chi_j s_j w_{\infty,j}$ for each certificate. So
+its upper limit, times $M_\infty^L$, is at most the value of the sum at each certificate. In turn, Hölder's inequality
+is an equality where $\tilde s_j = \beta_j$ off $J$, and this holds for a certificate $\nu_M$ of the limit's own, as
+$\chi \odot (\mathbf 1 - \beta)$ is in the row space. Its sum is bounded, so its $\beta_j$ off $J$ are bounded from
+below, its $s_j$ differ from them by $O(M_\infty^{2-L})$ and are positive in the end: its sum is at least the minimum,
+up to what vanishes.
 
 Boundary
 --------
@@ -91,7 +91,7 @@ Boundary
   inequality is taken as known. Both bounds on computed limits of both flows from random directions, depths 3 to 6, for
   the certificate with the largest margin, a random one, and the cheapest direction.
 - **Assumed.** Nothing beyond {prf:ref}`thm-implicit_bias`.
-- **No run can test.** The limit $M \to \infty$. It is proved.
+- **No run can test.** The limit $M_\infty \to \infty$. It is proved.
 
 Source
 ------
@@ -126,7 +126,7 @@ def derive(depth: Depth = L) -> Derivation:
     slack = [1 - a[j].dot(nu) / costs[j] + costs[0] * G[j] * sigma[0] / costs[j] for j in range(3)]
     identity = sum(t * across[j] * costs[j] * (slack[j] - sigma[j]) for j in (1, 2))
 
-    r, u, u_0, M = (sp.Symbol(name, positive=True) for name in (r"r_\infty", "u_j", "u_{0,j}", "M"))
+    r, u, u_0, M = (sp.Symbol(name, positive=True) for name in (r"r_\infty", "u_j", "u_{0,j}", r"M_\infty"))
     share = sp.powsimp(u_0 ** (2 - depth) * (M * u / u_0) ** (2 - depth) * (r * u) ** depth, force=True)
     told = (r / M) ** (depth - 2) * (r * u) ** 2
     B, g = sp.symbols(r"B \tilde{g}", positive=True)
@@ -138,7 +138,7 @@ def derive(depth: Depth = L) -> Derivation:
             sp.simplify(identity),
             r"Two measurements of three weights, $J = \{1\}$; $\chi \odot (\mathbf 1 - \beta) = A^\top\lambda$.",
         ),
-        Step("A weight's share", r"\chi_j \beta_j w_j", told, r"With $\beta_j = (M u_j/u_{0,j})^{2-L}$."),
+        Step("A weight's share", r"\chi_j \beta_j w_j", told, r"With $\beta_j = (M_\infty u_j/u_{0,j})^{2-L}$."),
         Step("Above", "E^q", (r / M) ** (depth - 2) * B**q, "By Hölder; $B$ is the sum of the bound.", r"\le"),
         Step("Below", "X^q", (r / M) ** (depth * q) / g * B ** (1 + q), "By Hölder; $X$ is the mass.", r"\ge"),
     )
@@ -225,8 +225,8 @@ THEOREM = Theorem(
         Falsifier(2, "the support without its largest entry", partial(measure, dropped=True)),
         Falsifier(3, r"$A_J^\top\nu = \tfrac12 \chi_J$", partial(measure, priced=0.5)),
         Falsifier(4, r"$v_J$ so that $\tilde g$ is a tenth: not in the kernel", partial(measure, left=0.1)),
-        Falsifier("formula", "$M^{3/2}$ for $M$", partial(measure, power=1.5)),
-        Falsifier("formula", r"$\sqrt M$ for $M$", partial(measure, power=0.5)),
+        Falsifier("formula", r"$M_\infty^{3/2}$ for $M_\infty$", partial(measure, power=1.5)),
+        Falsifier("formula", r"$\sqrt{M_\infty}$ for $M_\infty$", partial(measure, power=0.5)),
     ),
     attained=(Attained("for the limit's own certificate, and for a single weight off the support", attained),),
     mutants=(
