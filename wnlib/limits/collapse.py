@@ -9,8 +9,11 @@ is regular at r = 0. A collapse is $r^2$ reaching 0, with a speed, at a finite s
 w = 0, which never increases again.
 """
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import numpy as np
-from scipy import linalg
+from scipy import linalg, optimize
 from scipy.integrate import solve_ivp
 
 from wnlib._checks import Array
@@ -106,12 +109,7 @@ def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar, unit
         weights = max(size * state[0], 0.0) ** (L / 2) * force(state)[1]
         return float(problem.loss(weights)) / loss_of_zero - (1 - 1e-6)
 
-    def lowest(s: float, state: Array) -> float:
-        _, unit_weights, p = force(state)
-        return float(p @ unit_weights)
-
     shrunk.terminal = escaped.terminal = True  # type: ignore[attr-defined]
-    lowest.direction = 1  # type: ignore[attr-defined]
     state = np.append(1.0, start.log_direction)
     unit = 1 / float(np.abs(problem.A.T @ problem.y).max())
     first = 1e-3 / (1 + unit * abs(float(velocity(0.0, state)[0])))
@@ -120,7 +118,8 @@ def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar, unit
         (0.0, HORIZON),
         state,
         method="LSODA",
-        events=[shrunk, escaped, lowest],
+        events=[shrunk, escaped],
+        dense_output=True,
         rtol=RTOL,
         atol=RTOL,
         first_step=first,
@@ -130,5 +129,16 @@ def _followed_to_zero(flow: WeightNormFlow, problem: Problem, start: Polar, unit
         raise IntegrationError(
             f"the flow neither fits nor collapses: it stays at a saddle with r^2 = {r2:.3g}; try a larger start"
         )
-    # A step may leap over a short stay below 0: the lowest points on the way tell.
-    return bool(result.t_events[0].size > 0 or any(state[0] <= 0 for state in result.y_events[2]))
+    if result.t_events[0].size > 0:
+        return True
+    # A step may leap over a short stay below 0: where the radius is least on the way tells.
+    slopes = [float(velocity(s, state)[0]) for s, state in zip(result.t, result.y.T, strict=True)]
+    turns = [k for k, (before, after) in enumerate(pairwise(slopes)) if before < 0 < after]
+    return any(_least(result.sol, result.t[k], result.t[k + 1]) <= 0 for k in turns)
+
+
+def _least(path: Callable[[float], Array], start: float, end: float) -> float:
+    """The least squared radius on the way between two times."""
+    options = {"xatol": 1e-9 * (end - start)}
+    found = optimize.minimize_scalar(lambda s: path(s)[0], bounds=(start, end), method="bounded", options=options)
+    return float(found.fun)
