@@ -1,8 +1,8 @@
 """How many changes of the library are noticed: a mutation score.
 
-Mutants are drawn from all that there are, by `companion.verification.sampling`, and tried on the tests and theorems, by
-`companion.verification.trial`; a row tells what noticed one. It counts for as long as the function that it changes reads
-as it did. Tests were written for what the first sample showed; the second one is held out.
+Mutants are drawn from all that there are, by `companion.verification.sampling`, and tried on tests and theorems, by
+`companion.verification.trial`; a row tells what noticed one. It counts for as long as what it changes reads as it did.
+Tests were written for what the first sample showed; the second one is held out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Task = tuple[str, Mutant]
 
 @dataclass(frozen=True)
 class Tried:
-    """A mutant, the sample that it is in, how its function read, and the test or theorem that noticed it, if any did."""
+    """A mutant, the sample that it is in, a hash of what it changes, and what noticed it: a test, a theorem or none."""
 
     sample: str
     mutant: Mutant
@@ -80,9 +80,13 @@ class Score:
         return self.by_tests + self.by_theorems
 
     @property
-    def share(self) -> float:
-        """Of those that change a result, how many are noticed."""
-        return self.caught / (self.tried - self.equivalent)
+    def changing(self) -> int:
+        """Those that change a result, as far as is known."""
+        return self.tried - self.equivalent
+
+    @property
+    def left(self) -> int:
+        return self.changing - self.caught
 
 
 class Samples(Sequence[Task]):

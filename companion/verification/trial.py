@@ -1,8 +1,8 @@
 """Whether anything notices a mutant: a test of the package, or the measurement of a theorem.
 
-What is tried is what calls the changed function, the fastest first, until something fails or does not end, or until half
-a minute's worth of tests and as much of theorems have noticed nothing. mutmut and cosmic-ray do the former, on changed
-copies of files and with one command that runs tests; to them a theorem is none. Here the change is made in memory, by
+What is tried is what calls the changed function, the fastest first, until something fails or does not end, or until
+half a minute's worth of tests, and as much of theorems, have noticed nothing. mutmut and cosmic-ray change files, or
+copies, and know a command that runs tests: no theorem. Here the change is made in memory, as in
 `companion.verification.mutation`, in a fork of a process that has loaded all tests.
 """
 
@@ -17,6 +17,7 @@ import resource
 import signal
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
@@ -32,7 +33,8 @@ from companion.verification.verify import CASES, verify
 
 PACKAGE, TESTS = "wnlib", "tests/wnlib"
 BUDGET = 30.0  # seconds
-PATIENCE, EXCESS = 10, 5  # seconds that anything may take, and how many times as long as without the mutant
+PATIENCE, EXCESS = 10, 5  # seconds of the processor that anything may take, and how many times its own
+LONGEST = 20  # times as long, if it waits for something
 MEMORY = 8 << 30
 FAILED = 1  # exit status, as pytest has it
 FEW = 5  # cases, to see what a theorem calls
@@ -42,7 +44,7 @@ Begin = Callable[[str, float], None]
 
 
 class Call(NamedTuple):
-    """What a test or a theorem takes, in seconds, and the functions of the package that it calls."""
+    """What a test or a theorem takes, in seconds of the processor, and the functions of the package that it calls."""
 
     seconds: float
     functions: Sequence[str]
@@ -78,9 +80,9 @@ class _Survey(_Session):
         """While this lasts, what is called is the part `share` of what a test or theorem does."""
         forget()
         self.called.clear()
-        began = time.perf_counter()
+        began = time.process_time()
         yield
-        self.found[name] = Call((time.perf_counter() - began) / share, sorted(self.called))
+        self.found[name] = Call((time.process_time() - began) / share, sorted(self.called))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -165,11 +167,18 @@ def _is_test(name: str) -> bool:
 
 
 def chosen(mutant: Mutant, calls: Calls) -> Calls:
-    """What calls a function or uses a constant, the fastest first, as far as the budget goes."""
-    changed, spent, found = changed_functions(mutant), 0.0, {}
-    for name, call in sorted(calls.items(), key=lambda item: item[1].seconds):
-        if not changed.isdisjoint(call.functions) and (spent := spent + call.seconds) < BUDGET:
-            found[name] = call
+    """What calls what is changed, as far as the budget goes: the fastest case of each test, then the next of each."""
+    changed = changed_functions(mutant)
+    calling = {name: call for name, call in calls.items() if not changed.isdisjoint(call.functions)}
+    cases: Counter[str] = Counter()
+    order = []
+    for name in sorted(calling, key=lambda name: calling[name].seconds):
+        order.append((cases[test := name.partition("[")[0]], calling[name].seconds, name))
+        cases[test] += 1
+    found, spent = {}, 0.0
+    for _, seconds, name in sorted(order):
+        if spent + seconds < BUDGET:
+            spent, found[name] = spent + seconds, calling[name]
     return found
 
 
@@ -207,12 +216,15 @@ def _first(run: Callable[[Begin], int]) -> str:
 
 def _become(run: Callable[[Begin], int], writer: int) -> NoReturn:
     def begin(name: str, seconds: float) -> None:
-        signal.alarm(PATIENCE + math.ceil(EXCESS * seconds))
+        limit = PATIENCE + math.ceil(EXCESS * seconds)
+        signal.setitimer(signal.ITIMER_PROF, limit)  # of its own time: others may use the processor
+        signal.alarm(LONGEST * limit)
         os.write(writer, f"{name}\n".encode())
 
     status = 3
     try:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        for ending in (signal.SIGPROF, signal.SIGALRM):
+            signal.signal(ending, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         status = int(run(begin))
     except BaseException:

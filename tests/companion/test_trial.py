@@ -66,8 +66,9 @@ def test_what_had_begun_last_is_what_failed(last: Callable[[], int], found: str 
 
 def test_what_calls_a_function_is_tried_as_far_as_the_budget_goes() -> None:
     function = "wnlib.linear.ranks.kernel"
-    found = {"slow": Call(20, [function]), "a": Call(9, [function]), "b": Call(8, [function]), "none": Call(1, [])}
-    assert list(chosen(THIN, found)) == ["b", "a"]
+    seconds = {"a[1]": 2.0, "a[2]": 1.0, "b": 8.0, "c": 20.0, "d": 19.0, "a[3]": 0.5}
+    found = {name: Call(taken, [function]) for name, taken in seconds.items()} | {"none": Call(1, [])}
+    assert list(chosen(THIN, found)) == ["a[3]", "b", "d", "a[2]"]
     assert changed_functions(THIN) == {function}
 
 
