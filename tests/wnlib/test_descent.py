@@ -49,6 +49,14 @@ def test_a_step_leaves_along_the_flows_velocity(method: DescentMethod, scale: fl
     np.testing.assert_allclose(found, velocity, atol=1e-9 * fastest)
 
 
+@every_method
+def test_a_state_is_decoded_to_the_point_that_it_encodes(method: DescentMethod) -> None:
+    first = start(method.flow, N)
+    found = method.decode(method.encode(first))
+    np.testing.assert_allclose(found.radius, first.radius, rtol=1e-14)
+    np.testing.assert_allclose(found.weights(method.depth), first.weights(method.depth), rtol=1e-13)
+
+
 @given(methods(), scales, st.integers(0, 10**6))
 def test_a_step_follows_the_gradient_of_the_loss(method: DescentMethod, scale: float, seed: int) -> None:
     first = start(method.flow, N, scale, seed)
@@ -243,6 +251,7 @@ FIRST = GradientFlow(2).start(N, 0.8)
 SHORT = GradientFlow(2).start(N - 1, 0.8)
 NEGATIVE = Polar.of([0.8, -0.8], np.stack([FIRST.direction] * 2))
 UNDERFLOWING = GradientFlow(2).start(N, 1e-200, np.append(np.ones(N - 1), 1e-200))
+ONE_OF_THEM = Polar([0.8, 1e-200], np.tile(UNDERFLOWING.log_direction, (2, 1)), UNDERFLOWING.sign)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +263,7 @@ UNDERFLOWING = GradientFlow(2).start(N, 1e-200, np.append(np.ones(N - 1), 1e-200
         ({"start": replace(FIRST, radius=np.ones(3))}, "start must be one point with 12 entries"),
         ({"start": NEGATIVE}, "start must be positive in every entry for depth >= 2"),
         ({"start": UNDERFLOWING, "method": GradientDescent(2)}, "start must be .*got one that underflows"),
+        ({"start": ONE_OF_THEM, "method": GradientDescent(2)}, "start must be .*got one that underflows"),
         ({"step": 0.0}, "step must be > 0, got 0.0"),
         ({"step": -0.1}, "step must be > 0, got -0.1"),
         ({"step": np.nan}, "step must be a finite real number, got nan"),

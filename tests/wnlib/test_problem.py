@@ -26,6 +26,12 @@ def test_an_ensemble_plants_sparse_weights_of_moderate_size(ensemble) -> None:
     np.testing.assert_allclose(problem.A @ problem.truth, problem.y, rtol=1e-14)
 
 
+def test_planted_weights_are_uniform_on_their_interval() -> None:
+    planted = np.sort(Problem.gaussian(2, 2000, 2000).truth)
+    np.testing.assert_allclose(planted, np.linspace(0.5, 1.5, 2000), atol=0.04)  # 1.8 standard errors of the median
+    assert planted[0] < 0.51 < 1.49 < planted[-1]
+
+
 @ensembles
 @pytest.mark.parametrize("signed", [False, True])
 def test_a_seed_determines_the_problem(ensemble, signed: bool) -> None:
