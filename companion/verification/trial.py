@@ -1,7 +1,7 @@
 """Whether anything notices a mutant: a test of the package, or the measurement of a theorem.
 
 What is tried is what calls the changed function, the fastest first, until something fails or does not end, or until
-twenty seconds of tests, and as much of theorems, have noticed nothing. mutmut and cosmic-ray change files, or
+ten seconds of tests, and as much of theorems, have noticed nothing. mutmut and cosmic-ray change files, or
 copies, and know a command that runs tests: no theorem. Here the change is made in memory, as in
 `companion.verification.mutation`, in a fork of a process that has loaded all tests.
 """
@@ -32,7 +32,7 @@ from companion.verification.mutation import ROOT, Mutant, applied, catches, defi
 from companion.verification.verify import CASES, verify
 
 PACKAGE, TESTS = "wnlib", "tests/wnlib"
-BUDGET = 20.0  # seconds of the processor, for tests and for theorems
+BUDGET = 10.0  # seconds of the processor, for tests and for theorems
 PATIENCE, EXCESS = 10, 5  # seconds of the processor that anything may take, and how many times its own
 LONGEST = 20  # times as long, if it waits for something
 MEMORY = 8 << 30

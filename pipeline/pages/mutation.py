@@ -15,7 +15,7 @@ test of the package fails with it, or the measurement of a theorem, it is caught
 no result, or shows a place that may be wrong without anything in this book noticing."""
 
 HOW = """Each was tried on the tests that call the function that it changes, the fastest case of each first, until one
-failed or twenty seconds of them had passed; then, for as long, on the theorems that call it. What takes many
+failed or ten seconds of them had passed; then, for as long, on the theorems that call it. What takes many
 times as long as without the change counts as failed. So what is caught is caught, while some that are left would be
 caught by what takes longer."""
 

@@ -66,7 +66,7 @@ def test_what_had_begun_last_is_what_failed(last: Callable[[], int], found: str 
 
 def test_what_calls_a_function_is_tried_as_far_as_the_budget_goes() -> None:
     function = "wnlib.linear.ranks.kernel"
-    seconds = {"a[1]": 2.0, "a[2]": 1.0, "b": 8.0, "c": 20.0, "d": 19.0, "a[3]": 0.5}
+    seconds = {"a[1]": 1.0, "a[2]": 0.5, "b": 4.0, "c": 10.0, "d": 5.0, "a[3]": 0.25}
     found = {name: Call(taken, [function]) for name, taken in seconds.items()} | {"none": Call(1, [])}
     assert list(chosen(THIN, found)) == ["a[3]", "b", "d", "a[2]"]
     assert changed_functions(THIN) == {function}

@@ -12,7 +12,7 @@ from strategies import name
 from wnlib import CertificateError, GradientFlow, InfeasibleError, Problem, basis_pursuit, limit
 from wnlib._checks import Array
 from wnlib.linear import linear_program as module
-from wnlib.linear.feasibility import excluded_mass
+from wnlib.linear.feasibility import excluded_mass, nearest_point
 from wnlib.linear.linear_program import linear_program
 from wnlib.linear.program import Program, certified, equilibrated, exact_product, implied, overall
 
@@ -189,6 +189,13 @@ def test_what_a_ray_excludes_is_what_its_largest_pull_leaves() -> None:
     assert excluded_mass(spoiled, np.array([-1.0, 0.0])) == np.inf
     assert excluded_mass(spoiled, np.array([-1.0, 0.5])) == 1.5 / 0.5
     assert excluded_mass(spoiled, np.array([1.0, 0.0])) == 0
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_the_nearest_point_is_within_all_bounds(free: bool) -> None:
+    upper, b = np.array([1.0, np.inf, np.inf]), np.array([2.0, 2.0, -1.0])
+    bounded = Program(np.ones(3), np.eye(3), b, upper, np.array([False, False, free]))
+    np.testing.assert_allclose(nearest_point(bounded), [1.0, 2.0, -1.0 if free else 0.0], atol=1e-12)
 
 
 def test_a_residual_that_is_not_the_least_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
