@@ -14,6 +14,7 @@ from wnlib._checks import Array
 from wnlib.linear import linear_program as module
 from wnlib.linear.feasibility import excluded_mass, nearest_point
 from wnlib.linear.linear_program import linear_program
+from wnlib.linear.polishing import polished, shielded
 from wnlib.linear.program import Program, certified, equilibrated, exact_product, implied, overall
 
 Rng = np.random.Generator
@@ -196,6 +197,37 @@ def test_the_nearest_point_is_within_all_bounds(free: bool) -> None:
     upper, b = np.array([1.0, np.inf, np.inf]), np.array([2.0, 2.0, -1.0])
     bounded = Program(np.ones(3), np.eye(3), b, upper, np.array([False, False, free]))
     np.testing.assert_allclose(nearest_point(bounded), [1.0, 2.0, -1.0 if free else 0.0], atol=1e-12)
+
+
+@pytest.fixture
+def near() -> tuple[Program, Array, Array]:
+    """A program, its minimiser on the first three columns, and their prices, exact but for rounding."""
+    rng = np.random.default_rng(0)
+    A, x = rng.standard_normal((5, 9)), np.append(rng.uniform(1, 2, 3), np.zeros(6))
+    dual = rng.standard_normal(5)
+    cost = A.T @ dual + np.append(np.zeros(3), rng.uniform(1, 2, 6))
+    return Program(cost, A, A @ x, np.full(9, np.inf), np.zeros(9, dtype=bool)), x, dual
+
+
+def test_polishing_leaves_rounding_errors_on_the_support(near: tuple[Program, Array, Array]) -> None:
+    exact, x, dual = near
+    spoiled, prices = polished(exact, x + 1e-10 * exact.A[0], dual + 1e-6)
+    np.testing.assert_allclose(spoiled, x, rtol=1e-14, atol=0)
+    np.testing.assert_allclose((exact.A.T @ prices)[:3], exact.cost[:3], rtol=1e-13)
+
+
+def test_shielded_prices_are_moved_by_rounding_errors_only(near: tuple[Program, Array, Array]) -> None:
+    exact, x, dual = near
+    prices = shielded(exact, x, dual)
+    np.testing.assert_allclose(prices, dual, rtol=1e-12)
+    assert (exact.cost - exact.A.T @ prices)[:3].min() > 0
+
+
+def test_a_refined_answer_stays_at_an_upper_bound() -> None:
+    upper = np.array([1.0, np.inf])
+    cheap = Program(np.array([-1.0, 0.0]), np.ones((1, 2)), np.array([3.0]), upper, np.zeros(2, dtype=bool))
+    for x, _ in module._refined(cheap, "highs-ds", 1e-9, rounds=3):
+        np.testing.assert_allclose(x, [1.0, 2.0], atol=1e-12)
 
 
 def test_a_residual_that_is_not_the_least_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
