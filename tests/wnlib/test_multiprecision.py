@@ -227,3 +227,9 @@ def test_bad_input():
         limit(GradientFlow(2), SMALL_INSTANCE, digits=3)
     with pytest.raises(ValueError, match=r"residual must be >= 10\^-digits, which is 1e-20"):
         taylor_path(GradientFlow(2), SMALL_INSTANCE, residual=1e-30, digits=20)
+
+
+def test_the_path_ends_when_every_measurement_is_met() -> None:
+    fast_and_slow = Instance(A=[[3, 0, 0], [0, 1, 0]], y=[1, 1], radius=1, direction=[1, 1, 1])
+    end = taylor_path(GradientFlow(2), fast_and_slow, residual=1e-6, digits=15)[-1].weights
+    assert max(abs(3 * end[0] - 1), abs(end[1] - 1)) <= 1e-6
