@@ -127,3 +127,12 @@ def test_a_chart_that_loses_accuracy_is_caught(monkeypatch: pytest.MonkeyPatch) 
     flow = WeightNormFlow(4, 30.0)
     with pytest.raises(IntegrationError, match=r"dual coordinates lose .* in relative accuracy"):
         integrate(flow, LARGE, flow.start(100, 0.5), 20.0)
+
+
+@pytest.mark.parametrize("log_r", [-3.0, 0.0, 2.0])
+def test_how_strongly_a_chart_holds_the_radius_has_its_own_derivative(log_r: float) -> None:
+    chart = dual_chart(WeightNormFlow(3, 1.5), FULL, start(WeightNormFlow(3, 1.5), 9))
+    assert isinstance(chart, LogWeightNormChart)
+    hold, slope = chart._hold(np.asarray(log_r))
+    assert 0 < hold < 1
+    np.testing.assert_allclose(slope, derivative(lambda h: chart._hold(np.asarray(log_r + h))[0]), rtol=1e-9)
