@@ -216,6 +216,7 @@ def test_basis_pursuit_follows_a_permutation() -> None:
 
 def test_basis_pursuit_of_nothing_is_nothing() -> None:
     solution = basis_pursuit(Problem(np.eye(2, 3), np.zeros(2)))
+    assert np.array_equal(solution.dual, np.zeros(2))
     assert not solution.weights.any()
     assert solution.value == solution.gap == solution.residual == 0
 

@@ -257,6 +257,12 @@ def test_at_rest_the_trajectory_stays_where_it_is():
     np.testing.assert_allclose(still.weights[-1], limit(flow, problem, flow.start(8, 1.0)).weights, atol=1e-7)
 
 
+def test_the_implicit_runge_kutta_method_waits_until_the_multistep_one_gives_up(monkeypatch):
+    monkeypatch.setattr(integration, "Radau", None)
+    flow, problem = WeightNormFlow(3, 2.0), Problem.gaussian(5, 9, 2, seed=4)
+    assert integrate(flow, problem, start(flow, 9), 100.0).loss[-1] < 1e-3 * problem.loss_of_zero
+
+
 def test_the_implicit_runge_kutta_method_goes_on_where_the_multistep_one_gives_up(monkeypatch):
     class Failing(LSODA):
         def step(self):
