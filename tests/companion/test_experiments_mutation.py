@@ -11,6 +11,7 @@ from companion.experiments.mutation import FIRST, RECORD, SIZES, Score, Tried, r
 from companion.verification.mutation import Mutant, definitions
 from companion.verification.sampling import SAMPLED, mutants
 from companion.verification.survivors import FOUND, SURVIVORS, Effect, Survivor
+from companion.verification.trial import Call, noticed
 
 ROWS = RECORD.tried()
 CURRENT = [row for row in ROWS if row.counts]
@@ -65,3 +66,10 @@ def test_a_row_that_counts_no_more_is_not_computed_again(monkeypatch: pytest.Mon
     monkeypatch.setattr(mutation, "reads", lambda mutant: "0")
     stored, found = RECORD.recomputed(number)
     assert stored is found
+
+
+def test_tests_nearest_to_a_survivor_do_not_notice_it() -> None:
+    (survivor,) = [row.mutant for row in CURRENT if row.mutant.old == "terms[0]" and not row.caught]
+    tests = ("a_step_is_as_long_as_the_largest_of_the_last_terms_allows", "the_path_ends_when_every_measurement_is_met")
+    nearest = {f"tests/wnlib/test_multiprecision.py::test_{test}": Call(1.0, ()) for test in tests}
+    assert noticed(survivor, nearest) == ""

@@ -301,5 +301,8 @@ def test_a_plateau_ends_where_the_loss_has_fallen():
     assert end >= 10 * begin
     assert last == pytest.approx(0.9 * first, rel=1e-9)
     assert len(followed.plateaus(drop=0.1, decades=30.0)) == 0
+    lasts = np.log10(end / begin)
+    assert begin in followed.plateaus(drop=0.1, decades=lasts - 1e-6)[:, 0]
+    assert begin not in followed.plateaus(drop=0.1, decades=lasts + 1e-6)[:, 0]
     with pytest.raises(ValueError, match="drop must be < 1"):
         followed.plateaus(drop=1.5)
