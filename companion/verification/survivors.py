@@ -97,22 +97,6 @@ FOUND = (
         "How much shorter a step is tried after one that leaves the domain.",
     ),
     Survivor(
-        "wnlib.limits.continuation.Continuation._correct",
-        "way.failures += 1",
-        "way.failures -= 1",
-        0,
-        Effect.ACCURACY,
-        "When a curve that is lost is given up: the number of steps is limited as well.",
-    ),
-    Survivor(
-        "wnlib.limits.continuation.Continuation._correct",
-        "way.failures > FAILURES",
-        "way.failures >= FAILURES",
-        0,
-        Effect.ACCURACY,
-        "When a curve that is lost is given up: one failure earlier.",
-    ),
-    Survivor(
         "wnlib.limits.continuation.Continuation._keep",
         "TRIALS // 2",
         "TRIALS * 2",
@@ -151,14 +135,6 @@ FOUND = (
         0,
         Effect.ACCURACY,
         "How fast the interval grows in which a root is sought.",
-    ),
-    Survivor(
-        "wnlib.limits.limit._final_sign",
-        "1 - 1e-07",
-        "1 + 1e-07",
-        0,
-        Effect.UNNOTICED,
-        "An error at a start from which the flow converges to the saddle r = 0: no test has one.",
     ),
     Survivor(
         "wnlib.limits.small_starts.SmallStart.force",
@@ -209,14 +185,6 @@ FOUND = (
         0,
         Effect.ACCURACY,
         "HiGHS chooses its method; what it answers needs a certificate in any case.",
-    ),
-    Survivor(
-        "wnlib.linear.linear_program._highs",
-        "np.isfinite(x).all()",
-        "np.isfinite(x).any()",
-        0,
-        Effect.UNNOTICED,
-        "HiGHS has never given an answer that is finite in part.",
     ),
     Survivor(
         "wnlib.linear.linear_program.linear_program",

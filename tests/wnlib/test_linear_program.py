@@ -285,6 +285,14 @@ def test_an_answer_that_the_solver_calls_optimal_is_judged_all_the_same(monkeypa
         basis_pursuit(Problem.gaussian(12, 30, 3, seed=1))
 
 
+@pytest.mark.parametrize("bad", [0, 1])
+def test_an_answer_that_is_finite_in_part_is_none(bad: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, prices = (np.array([1.0, np.nan if bad == k else 1.0]) for k in range(2))
+    answer = SimpleNamespace(x=x, eqlin=SimpleNamespace(marginals=prices))
+    monkeypatch.setattr(module, "optimize", SimpleNamespace(linprog=lambda *given, **rest: answer))
+    assert module._highs(program(np.eye(2), np.ones(2)), 1e-9) is None
+
+
 @settings(max_examples=20)
 @given(seeds, st.sampled_from([overall, equilibrated, implied]))
 def test_units_change_no_digit_and_can_be_undone(seed: int, units_of: Callable[[Program], object]) -> None:
