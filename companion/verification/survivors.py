@@ -10,9 +10,9 @@ from companion.verification.sampling import SAMPLED
 class Effect(StrEnum):
     """What a change does that is not noticed."""
 
-    NONE = "changes no result"
-    ACCURACY = "changes digits, or time, within what is promised"
-    WORDS = "changes what is told, not what is found"
+    NONE = "no result changes"
+    ACCURACY = "only time changes, or digits within what is promised"
+    WORDS = "only what is told changes"
     UNNOTICED = "not noticed"
 
 

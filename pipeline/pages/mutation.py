@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from companion.experiments.mutation import FIRST, HELD_OUT, Score, Tried
 from companion.verification.sampling import everything
+from companion.verification.survivors import Effect
 from pipeline.pages.markdown import table
 
 WHAT = """A mutant is the package with one place of one function changed. A few rules make them: another operator,
@@ -39,10 +40,11 @@ def mutation(rows: Sequence[Tried]) -> str:
             f"Of `wnlib`, these rules make {sum(map(len, pool.values())):,} mutants. {len(first)} of them were drawn at"
             f" random, some from each of its {len(pool)} modules that hold code. {HOW}",
             table(HEAD, [*scores, _scored("all", first)]),
-            f"What was left at first led to more tests, and to reasons. {len(held_out)} others were drawn as well, and"
-            " nobody looked at them before they were tried; they show what is to be expected of a change that nobody"
-            " thought of:",
+            f"What was left at first led to more tests, and to reasons. {_effects(first)}",
+            f"{len(held_out)} others were drawn as well, and nobody looked at them before they were tried; they show"
+            " what is to be expected of a change that nobody thought of:",
             table(HEAD, [_scored("all, held out", held_out)]),
+            _effects(held_out),
             *_stale(rows, counted),
             "Here is what is not caught, and why. A star marks what the sample that was held out has shown.",
             table(["changed", "from, to", "why it is not caught"], map(_told, left), "stacked"),
@@ -54,6 +56,13 @@ def _scored(name: str, rows: Sequence[Tried]) -> list[str]:
     score = Score.of(rows)
     numbers = (score.tried, score.by_tests, score.by_theorems, score.equivalent, score.left)
     return [name, *map(str, numbers), "-" if score.changing == 0 else f"{score.caught / score.changing:.0%}"]
+
+
+def _effects(rows: Sequence[Tried]) -> str:
+    """How many of those that are left do what, by the reasons."""
+    counts = Counter(row.reason.effect for row in rows if row.reason is not None)
+    told = [f"{effect.value} ({counts[effect]})" for effect in Effect if effect is not Effect.NONE and counts[effect]]
+    return f"Why they are left: {'; '.join(told)}." if told else ""
 
 
 def _stale(rows: Sequence[Tried], counted: Sequence[Tried]) -> list[str]:

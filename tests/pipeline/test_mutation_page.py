@@ -40,14 +40,22 @@ def test_the_page_tells_what_became_of_the_samples(rows: list[Tried]) -> None:
         "| `problem` | 4 | 2 | 1 | 0 | 1 | 75% |",
         "| all | 5 | 2 | 1 | 1 | 1 | 75% |",
         "| all, held out | 2 | 1 | 0 | 0 | 1 | 50% |",
-        r"| `linear.ranks.kernel` | `a \| b` (2), `a & b` | changes no result: they are the same. |",
+        r"| `linear.ranks.kernel` | `a \| b` (2), `a & b` | no result changes: they are the same. |",
         r"| `linear.ranks.kernel` \* | `a or b` (2), `a & b` | not looked at |",
     ):
         assert line in text
     assert "not counted" not in text
+    assert "Why they are left" not in text
 
 
 def test_rows_whose_functions_have_changed_are_left_out(rows: list[Tried]) -> None:
     text = mutation([*rows, replace(rows[0], reads="0")])
     assert "1 of 8 are not counted: what they change reads differently by now." in text
     assert "| all | 5 | 2 | 1 | 1 | 1 | 75% |" in text
+
+
+def test_the_page_tells_what_those_do_that_are_left(rows: list[Tried], monkeypatch: pytest.MonkeyPatch) -> None:
+    effects = {LOSS: Effect.UNNOTICED, KERNEL: Effect.WORDS}
+    reasons = {one: Survivor(one.function, one.old, one.new, one.occurrence, effects[one], "") for one in effects}
+    monkeypatch.setattr(experiment, "SURVIVORS", reasons)
+    assert "Why they are left: only what is told changes (1); not noticed (1)." in mutation(rows)
