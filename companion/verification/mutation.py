@@ -98,7 +98,7 @@ def places() -> tuple[tuple[str, str], ...]:
 
 
 def modules(package: str) -> list[str]:
-    """The modules of a package that have functions or constants, but for those that stand for folders."""
+    """The modules of a package that have functions or constants, without `__init__`, which is imported otherwise."""
     found = {module for module, _ in places() if module.startswith(f"{package}.")}
     return sorted(module for module in found if not module.endswith(".__init__"))
 

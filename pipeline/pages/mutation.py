@@ -38,7 +38,7 @@ def mutation(rows: Sequence[Tried]) -> str:
             "## How many changes of the code are noticed",
             WHAT,
             f"Of `wnlib`, these rules make {sum(map(len, pool.values())):,} mutants. {len(first)} of them were drawn at"
-            f" random, some from each of its {len(pool)} modules that hold code. {HOW}",
+            f" random, some from each of its {len(pool)} modules that hold code, none from an `__init__`. {HOW}",
             table(HEAD, [*scores, _scored("all", first)]),
             f"What was left at first led to more tests, and to reasons. {_effects(first)}",
             f"{len(held_out)} others were drawn as well, and nobody looked at them before they were tried; they show"
