@@ -219,14 +219,6 @@ FOUND = (
         "Every run ends, at the latest after the last step, and writes its own.",
     ),
     Survivor(
-        "wnlib.models.separate.SeparateFlow.velocity",
-        "(L - 2) * c * (np.exp(2 * log_r) - first[:, None] ** 2) / 2",
-        "(L - 2) * c * (np.exp(2 * log_r) - first[:, None] ** 2) * 2",
-        0,
-        Effect.UNNOTICED,
-        "The matched clocks of the two halves, at radii other than the first.",
-    ),
-    Survivor(
         "wnlib.models.separate.integrate_separate",
         "0.001 / float(np.abs(field(0.0, state)).max())",
         "0.0011 / float(np.abs(field(0.0, state)).max())",
@@ -345,14 +337,6 @@ FOUND = (
         2,
         Effect.UNNOTICED,
         "The unit of the dual variables of a limit at depth 1 in which its gap is computed.",
-    ),
-    Survivor(
-        "wnlib.limits.stays._first",
-        "speed > 0",
-        "speed > 1",
-        0,
-        Effect.UNNOTICED,
-        "The bounds on a stay, where entries grow at less than 1 in units of the problem.",
     ),
     Survivor(
         "wnlib.limits.stays.exit_time",

@@ -167,7 +167,7 @@ def _is_test(name: str) -> bool:
 
 
 def chosen(mutant: Mutant, calls: Calls) -> Calls:
-    """What calls what is changed, as far as the budget goes: the fastest case of each test, then the next of each."""
+    """What calls what is changed: the fastest, and as far as the budget goes one case of each test, then the next."""
     changed = changed_functions(mutant)
     calling = {name: call for name, call in calls.items() if not changed.isdisjoint(call.functions)}
     cases: Counter[str] = Counter()
@@ -177,7 +177,7 @@ def chosen(mutant: Mutant, calls: Calls) -> Calls:
         cases[test] += 1
     found, spent = {}, 0.0
     for _, seconds, name in sorted(order):
-        if spent + seconds < BUDGET:
+        if not found or spent + seconds < BUDGET:
             spent, found[name] = spent + seconds, calling[name]
     return found
 

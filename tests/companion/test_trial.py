@@ -69,6 +69,7 @@ def test_what_calls_a_function_is_tried_as_far_as_the_budget_goes() -> None:
     seconds = {"a[1]": 1.0, "a[2]": 0.5, "b": 4.0, "c": 10.0, "d": 5.0, "a[3]": 0.25}
     found = {name: Call(taken, [function]) for name, taken in seconds.items()} | {"none": Call(1, [])}
     assert list(chosen(THIN, found)) == ["a[3]", "b", "d", "a[2]"]
+    assert list(chosen(THIN, {"c": Call(20.0, [function])})) == ["c"]
     assert changed_functions(THIN) == {function}
 
 
