@@ -175,7 +175,8 @@ def chosen(mutant: Mutant, calls: Calls) -> Calls:
     for name in sorted(calling, key=lambda name: calling[name].seconds):
         order.append((cases[test := name.partition("[")[0]], calling[name].seconds, name))
         cases[test] += 1
-    found, spent = {}, 0.0
+    found: dict[str, Call] = {}
+    spent = 0.0
     for _, seconds, name in sorted(order):
         if not found or spent + seconds < BUDGET:
             spent, found[name] = spent + seconds, calling[name]
