@@ -109,6 +109,8 @@ rule pages:
         "_build/ledger.json",
         expand("_build/executed/{chapter}.ipynb", chapter=CHAPTERS),
         files("companion/theorems", "*.py"),  # their texts
+        "companion/experiments/records/mutation.csv",
+        "companion/verification/survivors.py",
         files("pipeline", "*.py"),
     output:
         directory("_build/theorems"),

@@ -8,7 +8,7 @@ with it what all do that call it.
 import ast
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -47,18 +47,18 @@ class Mutant:
     @property
     def place(self) -> tuple[str, str]:
         """The module and the qualified name of what is changed. Raises ValueError unless there is exactly one."""
-        places = [place for place in _places() if self._means(*place)]
-        if len(places) != 1:
-            found = ", ".join(f"{module}.{name}" for module, name in places) or "none"
-            raise ValueError(f"function must name one function or constant, got {self.function!r}: {found}")
-        return places[0]
+        found = [place for place in places() if self._means(*place)]
+        if len(found) != 1:
+            names = ", ".join(f"{module}.{name}" for module, name in found) or "none"
+            raise ValueError(f"function must name one function or constant, got {self.function!r}: {names}")
+        return found[0]
 
     def tree(self) -> ast.Module:
         """The changed module. Raises ValueError unless it is changed in exactly one place."""
         module, name = self.place
         tree = _parse(_path(module))
         node = dict(_definitions(tree.body))[name]
-        change = _Change(_parsed(self.old), _parsed(self.new), self.occurrence)
+        change = _Change(parsed(self.old), parsed(self.new), self.occurrence)
         change.visit(ast.Module(node.body if isinstance(node, ast.FunctionDef) else [node], []))
         fits = 1 <= self.occurrence <= change.found if self.occurrence else change.found == 1
         if not fits:
@@ -83,17 +83,24 @@ class _Change(ast.NodeTransformer):
         return ast.copy_location(self.new, node) if self.found == self.at else node
 
 
-def _parsed(source: str) -> ast.AST:
+def parsed(source: str) -> ast.AST:
+    """The expression or statement that is written."""
     [statement] = ast.parse(source).body
     return statement.value if isinstance(statement, ast.Expr) else statement
 
 
 @cache
-def _places() -> tuple[tuple[str, str], ...]:
+def places() -> tuple[tuple[str, str], ...]:
     """Modules and qualified names of all functions and constants."""
     files = [path for package in PACKAGES for path in sorted(_folder(package).rglob("*.py"))]
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in files}
     return tuple((module, name) for module, path in modules.items() for name, _ in _definitions(_parse(path).body))
+
+
+def modules(package: str) -> list[str]:
+    """The modules of a package that have functions or constants, without `__init__`, which is imported otherwise."""
+    found = {module for module, _ in places() if module.startswith(f"{package}.")}
+    return sorted(module for module in found if not module.endswith(".__init__"))
 
 
 def _folder(module: str) -> Path:
@@ -108,8 +115,13 @@ def _parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def definitions(module: str) -> dict[str, Definition]:
+    """Functions, methods and constants of a module, by their qualified names."""
+    return dict(_definitions(_parse(_path(module)).body))
+
+
 def _definitions(statements: list[ast.stmt], within: str = "") -> Iterator[tuple[str, Definition]]:
-    """Functions, methods and constants, by their qualified names."""
     for node in statements:
         match node:
             case ast.FunctionDef(name=name):
@@ -126,9 +138,14 @@ def applied(mutant: Mutant) -> Iterator[None]:
 
     Default values of arguments stay as they are. What modules keep of earlier results is dropped, before and after.
     """
-    changes = _changes(mutant)
+    with _changed(_changes(mutant)):
+        yield
+
+
+@contextmanager
+def _changed(changes: list[tuple[object, str, object]]) -> Iterator[None]:
     kept = [(holder, name, getattr(holder, name)) for holder, name, _ in changes]
-    _forget()
+    forget()
     try:
         for change in changes:
             setattr(*change)
@@ -136,7 +153,7 @@ def applied(mutant: Mutant) -> Iterator[None]:
     finally:
         for change in kept:
             setattr(*change)
-        _forget()
+        forget()
 
 
 def _changes(mutant: Mutant) -> list[tuple[object, str, object]]:
@@ -145,18 +162,42 @@ def _changes(mutant: Mutant) -> list[tuple[object, str, object]]:
     home, tree = import_module(module), mutant.tree()
     node = dict(_definitions(tree.body))[name]
     if isinstance(node, ast.FunctionDef):
-        function: object = home
-        for part in name.split("."):
-            function = vars(function)[part]
-        for attribute in WRAPPED:
-            function = getattr(function, attribute, function)
-        codes = _codes(compile(tree, str(_path(module)), "exec"))
-        return [(function, "__code__", code) for code in codes if code.co_qualname == name]
+        return _exchanged(module, tree, [name])
     assert node.value is not None
     value = eval(compile(ast.Expression(node.value), str(_path(module)), "eval"), vars(home))
     ours = [module for module in sys.modules if module.startswith(("wnlib", "companion"))]
     holders = [sys.modules[module] for module in ours if vars(sys.modules[module]).get(name) is vars(home)[name]]
     return [(holder, name, value) for holder in holders]
+
+
+def _exchanged(module: str, tree: ast.Module, names: Collection[str]) -> list[tuple[object, str, object]]:
+    """Functions of a module, by their qualified names, with their code in the changed module."""
+    codes = {code.co_qualname: code for code in _codes(compile(tree, str(_path(module)), "exec"))}
+    return [(_function(import_module(module), name), "__code__", codes[name]) for name in names]
+
+
+@contextmanager
+def watched(package: str) -> Iterator[set[str]]:
+    """While this lasts, the functions of a package that are called add their names to a set."""
+    called: set[str] = set()
+    changes: list[tuple[object, str, object]] = []
+    for module in modules(package):
+        tree = _parse(_path(module))
+        functions = {name: node for name, node in _definitions(tree.body) if isinstance(node, ast.FunctionDef)}
+        for name, node in functions.items():
+            node.body.insert(0, ast.parse(f"_called({f'{module}.{name}'!r})").body[0])
+        vars(import_module(module))["_called"] = called.add
+        changes += _exchanged(module, ast.fix_missing_locations(tree), functions)
+    with _changed(changes):
+        yield called
+
+
+def _function(home: object, name: str) -> object:
+    for part in name.split("."):
+        home = vars(home)[part]
+    for attribute in WRAPPED:
+        home = getattr(home, attribute, home)
+    return home
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -167,7 +208,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(part)
 
 
-def _forget() -> None:
+def forget() -> None:
     """Drop the results that functions and objects of our modules have kept."""
     modules = [module for module in sys.modules if module.startswith(("wnlib", "companion")) and module != __name__]
     for value in [value for module in modules for value in vars(sys.modules[module]).values()]:
@@ -180,11 +221,11 @@ def _forget() -> None:
             vars(value).pop(name, None)
 
 
-def catches(theorem: Theorem, mutant: Mutant) -> list[str]:
-    """Why the theorem is not verified with the mutant in place; nothing if the mutant survives."""
+def catches(theorem: Theorem, mutant: Mutant, parts: tuple[str, ...] = PARTS) -> list[str]:
+    """Why the theorem is not verified with the mutant in place; nothing if the mutant survives these `parts`."""
     module, _ = mutant.place
     first = "derivation" if module == symbolic.__name__ else "measurement"  # only derivations use its blocks
     with applied(mutant), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = verify(theorem, first_failure=True, parts=tuple(sorted(PARTS, key=lambda part: part != first)))
+        found = verify(theorem, first_failure=True, parts=tuple(sorted(parts, key=lambda part: part != first)))
     return [*found.missing, *found.failures]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from statistics import median
 
+from companion.experiments.mutation import RECORD
 from companion.telling.numbers import number
 from pipeline.pages.markdown import link, table
+from pipeline.pages.mutation import mutation
 from pipeline.pages.theorem import Entry, defined, rejected
 
 INTRODUCTION = """A check is worth what it can find. Here is what each kind of check in this book can find and what it
@@ -40,6 +42,7 @@ def checks(entries: Mapping[str, Entry]) -> str:
                 table(
                     ["bound", "nearly attained", "there", "at most", "divided by", "on all cases"], tightness(entries)
                 ),
+                mutation(RECORD.tried()),
             ]
         )
         + "\n"
@@ -78,7 +81,7 @@ def kinds(entries: Mapping[str, Entry]) -> Iterator[list[str]]:
     yield [
         "**Mutants** of the code, with one sign, constant, exponent or index wrong",
         "code that a theorem rests on and that its measurement does not notice",
-        "changes that are not in the list, which is made by hand",
+        "a change that nobody thought of; how many of those are noticed is told below, of a sample",
         f"{len(set(mutants))} changes, tried {len(mutants)} times",
     ]
     yield [

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from scipy.integrate import LSODA, Radau
 from strategies import FLOWS, error, name, start
 
+import wnlib.limits.limit
 import wnlib.trajectories.integration
 from wnlib import (
     Flow,
@@ -21,9 +23,10 @@ from wnlib import (
     WeightNormFlow,
     basis_pursuit,
     integrate,
+    limit,
     mirror_map,
 )
-from wnlib.errors import ArgumentError
+from wnlib.errors import ArgumentError, LimitError
 
 NAN, INF = np.nan, np.inf
 PROBLEM = Problem.gaussian(4, 9, 2, seed=1)
@@ -330,3 +333,13 @@ def test_a_solver_that_gives_up_raises_and_warns_of_nothing_else(monkeypatch: py
     problem, flow = Problem.gaussian(24, 60, 3, seed=0), GradientFlow(5)
     with pytest.raises(IntegrationError, match=r"no solution past t = .* of 1e\+16: no more"):
         integrate(flow, problem, flow.start(60, 1e-3), 1e16, rtol=1e-7)
+
+
+def test_where_a_flow_stays_at_zero_its_sign_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stays(flow: Flow, problem: Problem, *given: object, **rest: object) -> SimpleNamespace:
+        return SimpleNamespace(loss=np.array([problem.loss_of_zero]), radius=np.array([1e-9]))
+
+    monkeypatch.setattr(wnlib.limits.limit, "integrate", stays)
+    flow = WeightNormFlow(1, 1.0)
+    with pytest.raises(LimitError, match=r"the sign of r is undecided, as the flow stays at the saddle r = 0"):
+        limit(flow, Problem([[1.0, 0.0]], [1.0]), flow.start(2, 1.0, [-1.0, 1.0]))

@@ -117,6 +117,10 @@ def test_the_bound_by_magnification_at_depth_2_has_the_entropy_in_place_of_its_m
             assert_allclose(bound, share * normalized_excess_bound(3.0, 0.5, target), rtol=1e-12)
 
 
+def test_the_explicit_bound_of_the_deep_plain_flow_says_nothing_at_its_frontier():
+    assert deep_plain_excess_bound(3, 1.0, np.ones(1)) == np.inf
+
+
 def test_the_explicit_bounds_say_nothing_beyond_the_frontier():
     target = TARGETS[0]
     beyond = 1.01 * float(radius_of(target, 3))

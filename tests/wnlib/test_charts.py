@@ -9,7 +9,7 @@ from wnlib import Flow, GradientFlow, IntegrationError, Polar, Problem, WeightNo
 from wnlib._checks import Array
 from wnlib.flows.polar import log_norm
 from wnlib.trajectories.charts import DualChart, dual_chart
-from wnlib.trajectories.charts.logarithmic import SHRINKAGE, LogWeightNormChart
+from wnlib.trajectories.charts.logarithmic import SHRINKAGE, LogChart, LogWeightNormChart
 
 FULL = Problem.gaussian(5, 9, 2, seed=4)
 every_flow = pytest.mark.parametrize("flow", FLOWS, ids=name)
@@ -127,3 +127,19 @@ def test_a_chart_that_loses_accuracy_is_caught(monkeypatch: pytest.MonkeyPatch) 
     flow = WeightNormFlow(4, 30.0)
     with pytest.raises(IntegrationError, match=r"dual coordinates lose .* in relative accuracy"):
         integrate(flow, LARGE, flow.start(100, 0.5), 20.0)
+
+
+@pytest.mark.parametrize("log_r", [-3.0, 0.0, 2.0])
+def test_how_strongly_a_chart_holds_the_radius_has_its_own_derivative(log_r: float) -> None:
+    chart = dual_chart(WeightNormFlow(3, 1.5), FULL, start(WeightNormFlow(3, 1.5), 9))
+    assert isinstance(chart, LogWeightNormChart)
+    hold, slope = chart._hold(np.asarray(log_r))
+    assert 0 < hold < 1
+    np.testing.assert_allclose(slope, derivative(lambda h: chart._hold(np.asarray(log_r + h))[0]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_of_a_deep_flow_the_largest_entry_is_one_in_the_charts_unit(scale: float) -> None:
+    chart = dual_chart(GradientFlow(4), FULL, start(GradientFlow(4), 9, scale))
+    assert isinstance(chart, LogChart)
+    np.testing.assert_allclose(np.abs(chart.theta).max(), 1 / 2, rtol=1e-13)

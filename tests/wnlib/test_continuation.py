@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from wnlib import GradientFlow, Problem, basis_pursuit, mirror_map, polar_of
 from wnlib.errors import ContinuationError
-from wnlib.limits.continuation import Continuation
+from wnlib.limits.continuation import FAILURES, TRIALS, Continuation, _Way
 
 PROBLEM = Problem.gaussian(6, 14, 2, seed=3)
 DIRECTION = np.log(np.random.default_rng(1).uniform(0.3, 1.7, 14))
@@ -91,3 +91,15 @@ def test_a_curve_that_does_not_exist_is_an_error():
     forced = Problem(np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]]), np.array([1.0, 0.0]))
     with pytest.raises((ContinuationError, FloatingPointError, np.linalg.LinAlgError)):
         Continuation(forced, 2, np.zeros(4)).reach(at(-1.0))
+
+
+def test_a_curve_is_lost_after_so_many_predictions_that_are_given_up():
+    curve = Continuation(PROBLEM, 3, DIRECTION)
+    curve.equations.linearise(curve.log_x, curve.place)
+    way = _Way(saved=(curve.log_x, curve.place))
+    for _ in range(FAILURES):
+        way.trials = TRIALS
+        curve._correct(curve.equations.correction(), way)
+    way.trials = TRIALS
+    with pytest.raises(ContinuationError, match="the curve was lost at log alpha = "):
+        curve._correct(curve.equations.correction(), way)

@@ -49,6 +49,14 @@ def test_a_step_leaves_along_the_flows_velocity(method: DescentMethod, scale: fl
     np.testing.assert_allclose(found, velocity, atol=1e-9 * fastest)
 
 
+@every_method
+def test_a_state_is_decoded_to_the_point_that_it_encodes(method: DescentMethod) -> None:
+    first = start(method.flow, N)
+    found = method.decode(method.encode(first))
+    np.testing.assert_allclose(found.radius, first.radius, rtol=1e-14)
+    np.testing.assert_allclose(found.direction, first.direction, rtol=1e-14)
+
+
 @given(methods(), scales, st.integers(0, 10**6))
 def test_a_step_follows_the_gradient_of_the_loss(method: DescentMethod, scale: float, seed: int) -> None:
     first = start(method.flow, N, scale, seed)
@@ -243,6 +251,7 @@ FIRST = GradientFlow(2).start(N, 0.8)
 SHORT = GradientFlow(2).start(N - 1, 0.8)
 NEGATIVE = Polar.of([0.8, -0.8], np.stack([FIRST.direction] * 2))
 UNDERFLOWING = GradientFlow(2).start(N, 1e-200, np.append(np.ones(N - 1), 1e-200))
+ONE_OF_THEM = Polar([0.8, 1e-200], np.tile(UNDERFLOWING.log_direction, (2, 1)), UNDERFLOWING.sign)
 
 
 @pytest.mark.parametrize(
@@ -283,6 +292,7 @@ UNDERFLOWING = GradientFlow(2).start(N, 1e-200, np.append(np.ones(N - 1), 1e-200
         ({"stop_loss": [1.0, -2.0]}, "stop_loss must be >= 0, got -2.0"),
         ({"stop_loss": np.nan}, "stop_loss must be a finite real number, got nan"),
         ({"divergence": "ignore"}, "divergence must be 'raise' or 'record', got 'ignore'"),
+        ({"start": ONE_OF_THEM, "method": GradientDescent(2)}, "start must be .*got one that underflows"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(changed: dict[str, Any], message: str) -> None:

@@ -131,3 +131,12 @@ def test_newtons_method_converges_quadratically(depth: int, problem: Problem) ->
     assert distances[2] <= 100 * distances[1] ** 2 + 1e-12
     assert distances[4] <= 1e-11
     assert correction.residual <= 1e-11 * np.linalg.norm(known.moments)
+
+
+def test_an_entry_far_larger_than_the_others_is_completed_in_a_unit_of_its_own() -> None:
+    """Each of two pairs of equal columns has one entry in the basis, which determines the other alone."""
+    pairs = Problem(np.repeat(np.eye(2), 2, axis=1), np.array([1.0, 2.0]))
+    at, place = CurveEquations(pairs, 3, np.zeros(4)), Place(0.0, 1.0, 1.0)
+    at.linearise(np.zeros(4), place)
+    logarithms = np.array([0.0, 0.0, 2000.0, 2000.0])
+    assert_allclose(at.complete(logarithms[at.basis.columns], place), logarithms, atol=1e-12)

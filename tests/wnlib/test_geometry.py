@@ -204,6 +204,14 @@ def test_no_quantity_is_nan_where_the_magnification_overflows(depth: int, size: 
     assert (drift[1:] > 1e-3).all()
 
 
+def test_an_entry_that_is_zero_in_both_costs_nothing() -> None:
+    flow = GradientFlow(2)
+    alone, both = Polar.of(1.0, [1.0]), Polar.of(1.0, [1.0, 0.0])
+    divergence = mirror_map(flow, 1.0).bregman(np.array([2.0]), alone)
+    assert divergence == pytest.approx((2 * np.log(2) - 1) / 2)
+    assert mirror_map(flow, 1.0).bregman(np.array([2.0, 0.0]), both) == pytest.approx(divergence)
+
+
 def test_the_divergence_of_a_tiny_start_is_infinite_only_in_other_units() -> None:
     flow, target = GradientFlow(5), start(GradientFlow(5), 4, 1.0).weights(5)
     tiny = start(flow, 4, 1e-120)

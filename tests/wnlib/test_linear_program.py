@@ -12,8 +12,9 @@ from strategies import name
 from wnlib import CertificateError, GradientFlow, InfeasibleError, Problem, basis_pursuit, limit
 from wnlib._checks import Array
 from wnlib.linear import linear_program as module
-from wnlib.linear.feasibility import excluded_mass
+from wnlib.linear.feasibility import excluded_mass, nearest_point
 from wnlib.linear.linear_program import linear_program
+from wnlib.linear.polishing import polished, shielded
 from wnlib.linear.program import Program, certified, equilibrated, exact_product, implied, overall
 
 Rng = np.random.Generator
@@ -191,6 +192,44 @@ def test_what_a_ray_excludes_is_what_its_largest_pull_leaves() -> None:
     assert excluded_mass(spoiled, np.array([1.0, 0.0])) == 0
 
 
+@pytest.mark.parametrize("free", [True, False])
+def test_the_nearest_point_is_within_all_bounds(free: bool) -> None:
+    upper, b = np.array([1.0, np.inf, np.inf]), np.array([2.0, 2.0, -1.0])
+    bounded = Program(np.ones(3), np.eye(3), b, upper, np.array([False, False, free]))
+    np.testing.assert_allclose(nearest_point(bounded), [1.0, 2.0, -1.0 if free else 0.0], atol=1e-12)
+
+
+@pytest.fixture
+def near() -> tuple[Program, Array, Array]:
+    """A program, its minimiser on the first three columns, and their prices, exact but for rounding."""
+    rng = np.random.default_rng(0)
+    A, x = rng.standard_normal((5, 9)), np.append(rng.uniform(1, 2, 3), np.zeros(6))
+    dual = rng.standard_normal(5)
+    cost = A.T @ dual + np.append(np.zeros(3), rng.uniform(1, 2, 6))
+    return Program(cost, A, A @ x, np.full(9, np.inf), np.zeros(9, dtype=bool)), x, dual
+
+
+def test_polishing_leaves_rounding_errors_on_the_support(near: tuple[Program, Array, Array]) -> None:
+    exact, x, dual = near
+    spoiled, prices = polished(exact, x + 1e-10 * exact.A[0], dual + 1e-6)
+    np.testing.assert_allclose(spoiled, x, rtol=1e-14, atol=0)
+    np.testing.assert_allclose((exact.A.T @ prices)[:3], exact.cost[:3], rtol=1e-13)
+
+
+def test_shielded_prices_are_moved_by_rounding_errors_only(near: tuple[Program, Array, Array]) -> None:
+    exact, x, dual = near
+    prices = shielded(exact, x, dual)
+    np.testing.assert_allclose(prices, dual, rtol=1e-12)
+    assert (exact.cost - exact.A.T @ prices)[:3].min() > 0
+
+
+def test_a_refined_answer_stays_at_an_upper_bound() -> None:
+    upper = np.array([1.0, np.inf])
+    cheap = Program(np.array([-1.0, 0.0]), np.ones((1, 2)), np.array([3.0]), upper, np.zeros(2, dtype=bool))
+    for x, _ in module._refined(cheap, "highs-ds", 1e-9, rounds=3):
+        np.testing.assert_allclose(x, [1.0, 2.0], atol=1e-12)
+
+
 def test_a_residual_that_is_not_the_least_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = Problem.gaussian(12, 30, 3, seed=1)
     monkeypatch.setattr(module, "nearest_point", lambda program: np.zeros(30))
@@ -244,6 +283,14 @@ def test_an_answer_that_the_solver_calls_optimal_is_judged_all_the_same(monkeypa
     monkeypatch.setattr(module, "optimize", liar)
     with pytest.raises(CertificateError, match=r"was not solved: gap \S+, residual \S+ \(relatively"):
         basis_pursuit(Problem.gaussian(12, 30, 3, seed=1))
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_an_answer_that_is_finite_in_part_is_none(bad: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, prices = (np.array([1.0, np.nan if bad == k else 1.0]) for k in range(2))
+    answer = SimpleNamespace(x=x, eqlin=SimpleNamespace(marginals=prices))
+    monkeypatch.setattr(module, "optimize", SimpleNamespace(linprog=lambda *given, **rest: answer))
+    assert module._highs(program(np.eye(2), np.ones(2)), 1e-9) is None
 
 
 @settings(max_examples=20)

@@ -22,6 +22,7 @@ from wnlib import (
 )
 from wnlib.rigorous.instance import SMALL_INSTANCE, Instance
 from wnlib.rigorous.multiprecision import (
+    _step,
     agreement,
     dual_variable,
     invariant_drift,
@@ -227,3 +228,15 @@ def test_bad_input():
         limit(GradientFlow(2), SMALL_INSTANCE, digits=3)
     with pytest.raises(ValueError, match=r"residual must be >= 10\^-digits, which is 1e-20"):
         taylor_path(GradientFlow(2), SMALL_INSTANCE, residual=1e-30, digits=20)
+
+
+def test_the_path_ends_when_every_measurement_is_met() -> None:
+    fast_and_slow = Instance(A=[[3, 0, 0], [0, 1, 0]], y=[1, 1], radius=1, direction=[1, 1, 1])
+    end = taylor_path(GradientFlow(2), fast_and_slow, residual=1e-6, digits=15)[-1].weights
+    assert max(abs(3 * end[0] - 1), abs(end[1] - 1)) <= 1e-6
+
+
+def test_a_step_is_as_long_as_the_largest_of_the_last_terms_allows() -> None:
+    terms = [[mpf(4), mpf(1), mpf(2)], [mpf(1), mpf(8), mpf(32)]]
+    assert _step(terms, mpf("0.02")) == min(mpf("0.02") * 4 / 8, mp.sqrt(mpf("0.02") * 4 / 32))
+    assert _step(terms, mpf("50")) == mp.sqrt(mpf("50") * 4 / 32)

@@ -26,6 +26,12 @@ def test_an_ensemble_plants_sparse_weights_of_moderate_size(ensemble) -> None:
     np.testing.assert_allclose(problem.A @ problem.truth, problem.y, rtol=1e-14)
 
 
+def test_planted_weights_are_uniform_on_their_interval() -> None:
+    planted = np.sort(Problem.gaussian(2, 2000, 2000).truth)
+    np.testing.assert_allclose(planted, np.linspace(0.5, 1.5, 2000), atol=0.04)  # 1.8 standard errors of the median
+    assert planted[0] < 0.51 < 1.49 < planted[-1]
+
+
 @ensembles
 @pytest.mark.parametrize("signed", [False, True])
 def test_a_seed_determines_the_problem(ensemble, signed: bool) -> None:
@@ -210,6 +216,7 @@ def test_basis_pursuit_follows_a_permutation() -> None:
 
 def test_basis_pursuit_of_nothing_is_nothing() -> None:
     solution = basis_pursuit(Problem(np.eye(2, 3), np.zeros(2)))
+    assert np.array_equal(solution.dual, np.zeros(2))
     assert not solution.weights.any()
     assert solution.value == solution.gap == solution.residual == 0
 

@@ -53,6 +53,12 @@ def test_permuting_the_weights_permutes_the_cascade() -> None:
         assert_allclose(other.weights, one.weights[order], atol=1e-12)
 
 
+def test_where_w_is_zero_in_the_end_no_saddle_is_left() -> None:
+    path = cascade(Problem(np.eye(2), np.zeros(2)))
+    assert len(path.saddles) == 1
+    assert path.exits(GradientFlow(3), GradientFlow(3).start(2, 0.1)).shape == (0,)
+
+
 def test_stays_are_the_dual_time_in_units_of_the_dual_variable_over_its_speed() -> None:
     path, n = cascade(SMALL), 3
     flow, alpha = GradientFlow(4), 0.01

@@ -257,6 +257,12 @@ def test_at_rest_the_trajectory_stays_where_it_is():
     np.testing.assert_allclose(still.weights[-1], limit(flow, problem, flow.start(8, 1.0)).weights, atol=1e-7)
 
 
+def test_the_implicit_runge_kutta_method_waits_until_the_multistep_one_gives_up(monkeypatch):
+    monkeypatch.setattr(integration, "Radau", None)
+    flow, problem = WeightNormFlow(3, 2.0), Problem.gaussian(5, 9, 2, seed=4)
+    assert integrate(flow, problem, start(flow, 9), 100.0).loss[-1] < 1e-3 * problem.loss_of_zero
+
+
 def test_the_implicit_runge_kutta_method_goes_on_where_the_multistep_one_gives_up(monkeypatch):
     class Failing(LSODA):
         def step(self):
@@ -295,5 +301,8 @@ def test_a_plateau_ends_where_the_loss_has_fallen():
     assert end >= 10 * begin
     assert last == pytest.approx(0.9 * first, rel=1e-9)
     assert len(followed.plateaus(drop=0.1, decades=30.0)) == 0
+    lasts = np.log10(end / begin)
+    assert begin in followed.plateaus(drop=0.1, decades=lasts - 1e-6)[:, 0]
+    assert begin not in followed.plateaus(drop=0.1, decades=lasts + 1e-6)[:, 0]
     with pytest.raises(ValueError, match="drop must be < 1"):
         followed.plateaus(drop=1.5)
