@@ -41,8 +41,8 @@ def mutation(rows: Sequence[Tried]) -> str:
             f" random, some from each of its {len(pool)} modules that hold code, none from an `__init__`. {HOW}",
             table(HEAD, [*scores, _scored("all", first)]),
             f"What was left at first led to more tests, and to reasons. {_effects(first)}",
-            f"{len(held_out)} others were drawn as well, and nobody looked at them before they were tried; they show"
-            " what is to be expected of a change that nobody thought of:",
+            f"{len(held_out)} others were drawn as well, and no test was written for what they show: this is what is to"
+            " be expected of a change that nobody thought of.",
             table(HEAD, [_scored("all, held out", held_out)]),
             _effects(held_out),
             *_stale(rows, counted),

@@ -59,6 +59,8 @@ def test_the_score_is_of_those_that_change_a_result(monkeypatch: pytest.MonkeyPa
 def test_a_row_counts_while_its_function_reads_the_same() -> None:
     assert replace(row(), reads=reads(KERNEL)).counts
     assert not replace(row(), reads="0").counts
+    gone = replace(KERNEL, function="wnlib.sparse.nowhere")
+    assert not replace(row(), mutant=gone, reads=reads(KERNEL)).counts
 
 
 def test_a_row_that_counts_no_more_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
