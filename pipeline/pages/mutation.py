@@ -31,6 +31,8 @@ def mutation(rows: Sequence[Tried]) -> str:
     for row in first:
         by_room[row.room].append(row)
     pool = everything("wnlib")
+    drawn = [module for module in pool if any(row.mutant.function.startswith(f"{module}.") for row in rows)]
+    newer = "; the others are newer than the sample" if len(drawn) < len(pool) else ""
     left = [row for row in counted if not row.caught]
     scores = [_scored(f"`{room}`", found) for room, found in sorted(by_room.items())]
     return "\n\n".join(
@@ -38,7 +40,8 @@ def mutation(rows: Sequence[Tried]) -> str:
             "## How many changes of the code are noticed",
             WHAT,
             f"Of `wnlib`, these rules make {sum(map(len, pool.values())):,} mutants. {len(first)} of them were drawn at"
-            f" random, some from each of its {len(pool)} modules that hold code, none from an `__init__`. {HOW}",
+            f" random, some from each of {len(drawn)} modules of the {len(pool)} that hold code{newer}, none from an"
+            f" `__init__`. {HOW}",
             table(HEAD, [*scores, _scored("all", first)]),
             f"What was left at first led to more tests, and to reasons. {_effects(first)}",
             f"{len(held_out)} others were drawn as well, and no test was written for what they show: this is what is to"
