@@ -32,7 +32,7 @@ def mutation(rows: Sequence[Tried]) -> str:
         by_room[row.room].append(row)
     pool = everything("wnlib")
     drawn = [module for module in pool if any(row.mutant.function.startswith(f"{module}.") for row in rows)]
-    newer = "; the others are newer than the sample" if len(drawn) < len(pool) else ""
+    newer = " (the others are newer than the sample)" if len(drawn) < len(pool) else ""
     left = [row for row in counted if not row.caught]
     scores = [_scored(f"`{room}`", found) for room, found in sorted(by_room.items())]
     return "\n\n".join(
