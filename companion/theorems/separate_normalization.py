@@ -243,11 +243,13 @@ def _one_sphere(case: Case, problem: Problem) -> SeparateTrajectory:
 
 
 def _motion(problem: Problem, flow: SeparateFlow, path: SeparateTrajectory) -> Measurement:
-    r"""$\theta_\pm'$ at the end of a path, by the field, against $\pm\kappa_\pm L\, p$."""
-    start, end = ((path.plus[k], path.minus[k]) for k in (0, -1))
+    r"""$\theta_\pm'$ on a path, by the field, against $\pm\kappa_\pm L\, p$: where half of the loss is left."""
+    loss = problem.loss(path.parts)
+    half_way = int(np.argmin(np.abs(loss - loss[0] / 2)))  # at the end, the force is lost in rounding
+    start, end = ((path.plus[k], path.minus[k]) for k in (0, half_way))
     mirror_of, state = mirror_map(flow.half, float(path.plus.radius[0])), encode(end)
     velocity = _slope(_dual(mirror_of), state, flow.velocity(problem, start)(0.0, state))
-    force = (problem.residual(path.parts[-1]) @ problem.A).reshape(2, -1)
+    force = (problem.residual(path.parts[half_way]) @ problem.A).reshape(2, -1)
     # in units of the start, in which matched clocks are 1
     clocks = np.full(2, flow.depth) if flow.matched else [float(mirror_of.speed(half)) for half in end]
     return Measurement(velocity, (np.array(clocks)[:, None] * force).ravel())

@@ -198,7 +198,7 @@ THEOREM = Theorem(
         Falsifier(2, "the support without its largest entry", partial(measure, dropped=True)),
         Falsifier(3, r"$A_J^\top\nu = \tfrac12 \mathbf 1$", partial(measure, priced=0.5)),
         Falsifier(4, "$2 v_J$ for $v_J$: not in the kernel", partial(measure, pushed=2.0)),
-        Falsifier("formula", r"$M_\infty^{3/2}$ for $M_\infty$", partial(measure, power=1.5)),
+        Falsifier("formula", r"$M_\infty^{3/2}$ for $M_\infty$", partial(measure, power=1.5), share=0.3),
         Falsifier("formula", r"$\sqrt{M_\infty}$ for $M_\infty$", partial(measure, power=0.5), share=0.3),
     ),
     attained=(Attained("for the limit's own certificate, and for a single weight off the support", attained),),
