@@ -41,6 +41,7 @@ from wnlib.limits.bounds import (
 )
 from wnlib.limits.collapse import collapses as collapses
 from wnlib.limits.end_point import Limit as Limit
+from wnlib.limits.large_ratio import LargeRatioPath as LargeRatioPath, large_ratio_path as large_ratio_path
 from wnlib.limits.limit import LimitCurve as LimitCurve, limit as limit
 from wnlib.limits.needed import needed_ratio as needed_ratio, needed_scale as needed_scale
 from wnlib.limits.saddles import Cascade as Cascade, Saddle as Saddle, cascade as cascade, saddle as saddle

@@ -230,6 +230,11 @@ def limits(given: Given) -> list[Any]:
     return [curve.limit(FLOW, START, given.real("tolerance", SMALL)), curve.depth]
 
 
+def large_ratio(given: Given) -> list[Any]:
+    path = wnlib.large_ratio_path(PROBLEM, PLAIN.start(3, 0.5))
+    return [path.at(given.array("times", [0, 1]))]
+
+
 def descent(given: Given) -> list[Any]:
     options: dict[str, Any] = {"every": given.integer("every", 2), "batch_size": given.integer("batch_size", 1)}
     options |= {"seed": given.integer("seed", 3), "stop_loss": given.real("stop_loss", SMALL)}
@@ -294,6 +299,7 @@ DOORS: dict[str, Door] = {
     "integrate_separate": separate,
     "invariant_drift": lambda given: wnlib.invariant_drift(PLAIN, PROBLEM, Polar.concatenate([many(given)] * 2)),
     "invariants": lambda given: wnlib.invariants(FLOW, PROBLEM, START, given.real("reference", 0.5)),
+    "LargeRatioPath": large_ratio,
     "limit": lambda given: wnlib.limit(FLOW, ONE, one(given), given.real("tolerance", SMALL)),
     "longest_step": at_weights(wnlib.longest_step),
     "magnification_excess_bound": bound(wnlib.magnification_excess_bound),
@@ -332,7 +338,13 @@ DOORS: dict[str, Door] = {
     ),
     "window_mass": lambda given: wnlib.window_mass(PROBLEM, given.integer("depth", 2), given.real("scale", 2.0)),
 }
-NUMBERLESS = {"DescentMethod", "Flow", "attainable_weights", "basis_pursuit"}  # those of the classes' heirs are above
+NUMBERLESS = {
+    "DescentMethod",
+    "Flow",
+    "attainable_weights",
+    "basis_pursuit",
+    "large_ratio_path",
+}  # those of the classes' heirs are above
 RESULTS = {
     "BasisPursuit",
     "Cascade",

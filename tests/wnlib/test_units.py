@@ -39,6 +39,7 @@ from wnlib import (
     integrate_separate,
     invariant_drift,
     invariants,
+    large_ratio_path,
     limit,
     longest_step,
     magnification_excess_bound,
@@ -229,6 +230,10 @@ def started(by: Scaling) -> Answer:
         answer["needed"] = (needed_magnification(by.depth, problem.truth, 0.1), 0)
         answer["ratio"] = (needed_ratio(problem, by.depth, by(0.3, by.point), 0.01), -2 * by.point)
         answer["scale"] = (needed_scale(problem, by.depth, 0.01), by.point)
+        if by.depth == 2:
+            path = large_ratio_path(problem, GradientFlow(2).start(problem.shape[1], by(0.3, by.point)))
+            answer["path"] = (path.weights, by.weights)
+            answer["events"] = (path.times[:-1], -2 * by.matrix)
         answer["barrier"] = (collapse_barrier(problem, by.depth, DIRECTION), 0)
     return answer
 
