@@ -85,7 +85,7 @@ import numpy as np
 import sympy as sp
 
 from companion.verification import symbolic
-from companion.verification.cases import lone_weight, magnified_limit
+from companion.verification.cases import certificates, lone_weight, magnified_limit
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, Step
 from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
@@ -99,7 +99,7 @@ def derive(depth: Depth = 2) -> Derivation:
     """The identity for two measurements of three weights, one of them in the support; the log-sum inequality."""
     a = [sp.Matrix(sp.symbols(f"a_{i} b_{i}", real=True)) for i in (1, 2, 3)]
     lam, K, t = sp.Matrix(sp.symbols("lambda_1:3", real=True)), sp.Symbol("K", positive=True), sp.Symbol("t")
-    across = [x[0] * y[1] - x[1] * y[0] for x, y in ((a[1], a[2]), (a[2], a[0]), (a[0], a[1]))]  # A across = 0
+    across = sp.Matrix([x[0] for x in a]).cross(sp.Matrix([x[1] for x in a]))  # A across = 0
     w = [None, t * across[1], t * across[2]]
     nu_2 = sp.Symbol("nu_2", real=True)
     nu = sp.Matrix([(1 - a[0][1] * nu_2) / a[0][0], nu_2])  # a_1 nu = 1
@@ -162,11 +162,8 @@ def measure(
     if np.isinf(found.value) or not end.attainable.all():  # nothing is claimed
         return Measurement(0.0, 1.0)
     on = found.support & (np.arange(case.n) != int(np.argmax(found.target)) if dropped else True)
-    rows = case.problem.A[:, on].T
-    nu = least_squares(rows, np.ones(len(rows)))
-    across = case.rng().standard_normal(len(nu))
-    random = nu + 0.1 * (across - least_squares(rows, rows @ across))
-    best = nu if dropped else found.dual
+    least, random = certificates(case, on, np.ones(case.n))
+    best = least if dropped else found.dual
     off = OffSupport(end, on)
     above = [off.log_mass() - off.log_upper(priced * each) for each in (best, random)]
     below = off.log_lower(np.where(found.support, pushed, 1.0) * found.direction) - off.log_mass()

@@ -104,7 +104,7 @@ import numpy as np
 import sympy as sp
 
 from companion.verification import symbolic
-from companion.verification.cases import lone_weight, magnified_limit
+from companion.verification.cases import certificates, lone_weight, magnified_limit
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, L, Step
 from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
@@ -118,7 +118,7 @@ def derive(depth: Depth = L) -> Derivation:
     """The identity for two measurements of three weights, one of them in the support; a weight's share in it."""
     a = [sp.Matrix(sp.symbols(f"a_{i} b_{i}", real=True)) for i in (1, 2, 3)]
     costs, lam, t = sp.symbols("chi_1:4", positive=True), sp.Matrix(sp.symbols("lambda_1:3", real=True)), sp.Symbol("t")
-    across = [x[0] * y[1] - x[1] * y[0] for x, y in ((a[1], a[2]), (a[2], a[0]), (a[0], a[1]))]  # A across = 0
+    across = sp.Matrix([x[0] for x in a]).cross(sp.Matrix([x[1] for x in a]))  # A across = 0
     nu_2 = sp.Symbol("nu_2", real=True)
     nu = sp.Matrix([(costs[0] - a[0][1] * nu_2) / a[0][0], nu_2])  # a_1 nu = chi_1
     sigma = [1 - each.dot(lam) / cost for each, cost in zip(a, costs, strict=True)]
@@ -180,12 +180,8 @@ def measure(
     if np.isinf(found.value) or not end.attainable.all():  # nothing is claimed
         return Measurement(0.0, 1.0)
     on = found.support & (np.arange(case.n) != int(np.argmax(found.target)) if dropped else True)
-    rows = case.problem.A[:, on].T
-    p = costs_of(case)
-    nu = least_squares(rows, p[on])
-    drawn = case.rng().standard_normal(len(nu))
-    random = nu + 0.1 * (drawn - least_squares(rows, rows @ drawn))
-    best = nu if dropped else found.dual
+    least, random = certificates(case, on, found.costs)
+    best = least if dropped else found.dual
     off = OffSupport(end, on)
     slacks = [(priced * each, off.slacks(priced * each)) for each in (best, random)]
     above = [off.log_mass(s) - off.log_upper(each) for each, s in slacks if s.min() > 0]

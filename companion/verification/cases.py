@@ -8,6 +8,7 @@ target's radius $\sqrt{\rho(z^*)}$. Here a case's `ratio` is the logarithm of th
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import linalg
 
 from companion.verification.ensemble import Case
@@ -19,6 +20,7 @@ from wnlib.flows.weight_norm import ScheduledWeightNormFlow, WeightNormFlow
 from wnlib.limits.end_point import Limit
 from wnlib.limits.limit import limit
 from wnlib.limits.small_starts import SmallStart
+from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
 
 
@@ -128,6 +130,14 @@ def lone_weight(case: Case) -> Limit:
     rng = case.rng()
     problem, flow = lever(2, rng.uniform(0.2, 0.8)), WeightNormFlow(case.depth, 2 * case.ratio)
     return limit(flow, problem, flow.start(2, case.scale, [1.0, rng.uniform(0.5, 2)]))
+
+
+def certificates(case: Case, support: NDArray[np.bool_], costs: Array) -> tuple[Array, Array]:
+    r"""Two $\nu$ (M,) with $A_J^\top\nu$ = the costs (N,) on a support (N,): of least norm, and a random one nearby."""
+    rows = case.problem.A[:, support].T
+    least = least_squares(rows, costs[support])
+    drawn = case.rng().standard_normal(len(least))
+    return least, least + 0.1 * (drawn - least_squares(rows, rows @ drawn))
 
 
 def signed_problem(case: Case) -> Problem:
