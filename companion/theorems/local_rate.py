@@ -234,7 +234,7 @@ def measure(
         problem, start, end = build(case, flow)
         spectrum = linalg.eigvalsh(rates_at(flow, problem, end, inverted))
         slowest = factor * float(np.min(spectrum[spectrum > 1e-9 * spectrum.max()]))
-        trajectory = integrate(flow, problem, start, LONG / slowest, rtol=1e-11)
+        trajectory = integrate(flow, problem, start, LONG / slowest, rtol=1e-12)
         resolved = trajectory.loss > RESOLVED**2 * problem.loss_of_zero
         times = np.linspace(0, trajectory.t[resolved][-1], 7)
         residual = np.linalg.norm(problem.residual(trajectory.at(times).weights), axis=1)
