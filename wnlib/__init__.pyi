@@ -45,6 +45,7 @@ from wnlib.limits.large_ratio import LargeRatioPath as LargeRatioPath, large_rat
 from wnlib.limits.limit import LimitCurve as LimitCurve, limit as limit
 from wnlib.limits.needed import needed_ratio as needed_ratio, needed_scale as needed_scale
 from wnlib.limits.saddles import Cascade as Cascade, Saddle as Saddle, cascade as cascade, saddle as saddle
+from wnlib.limits.sparse_limit import sparse_limit as sparse_limit
 from wnlib.limits.stays import Stay as Stay, stay as stay
 from wnlib.limits.window import window_mass as window_mass
 from wnlib.models.matrix import MatrixProblem as MatrixProblem

@@ -22,6 +22,8 @@ from wnlib.limits.limit import limit
 from wnlib.limits.small_starts import SmallStart
 from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
+from wnlib.sparse.basis_pursuit import basis_pursuit
+from wnlib.sparse.margin import Margin, cheapest, margin
 
 
 def normalized_flow(case: Case) -> WeightNormFlow:
@@ -138,6 +140,19 @@ def certificates(case: Case, support: NDArray[np.bool_], costs: Array) -> tuple[
     least = least_squares(rows, costs[support])
     drawn = case.rng().standard_normal(len(least))
     return least, least + 0.1 * (drawn - least_squares(rows, rows @ drawn))
+
+
+def some_margin(case: Case, costs: Array) -> Margin:
+    """The margin at costs (N,); where all interpolants are minimisers, that of a sparse one among them, which is 0."""
+    found = margin(case.problem, costs)
+    if np.isfinite(found.value) or not found.several:
+        return found
+    priced = Problem(case.problem.A / costs, case.problem.y)
+    target = basis_pursuit(priced).weights
+    value, dual, direction = cheapest(priced, target > 1e-9 * target.max())
+    return Margin(
+        value, np.where(target > 1e-9 * target.max(), target, 0.0) / costs, True, dual, direction / costs, costs
+    )
 
 
 def signed_problem(case: Case) -> Problem:

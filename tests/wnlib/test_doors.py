@@ -330,6 +330,9 @@ DOORS: dict[str, Door] = {
     "saddle": lambda given: wnlib.saddle(PROBLEM, given.integers("candidates", [2, 1])).weights,
     "sharpness": at_weights(wnlib.sharpness),
     "spectral_limit": spectral,
+    "sparse_limit": lambda given: wnlib.sparse_limit(
+        PROBLEM, given.integer("depth", 3), given.array("direction", [1, 2, 2])
+    ),
     "stability": lambda given: wnlib.stability(PROBLEM, given.array("target", [0, 1, 0])),
     "statistical_dimension": lambda given: wnlib.statistical_dimension(given.integer("s", 3), given.integer("n", 60)),
     "stay": stay,

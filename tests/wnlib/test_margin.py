@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 from numpy.testing import assert_allclose
+from scipy.optimize import linprog
 
 from wnlib import ArgumentError, InfeasibleError, Problem, margin
 
@@ -46,15 +47,49 @@ def test_no_direction_is_cheaper():
         assert away.sum() >= found.value * away[off].sum() - 1e-9
 
 
-def test_several_minimisers_have_no_margin():
-    assert margin(Problem([[1.0, 1.0, 0.5]], [1.0])).value == 0
+def test_several_minimisers_are_left_together():
+    found = margin(Problem([[1.0, 1.0, 0.5]], [1.0]))
+    assert found.several
+    assert found.support.tolist() == [True, True, False]
+    assert_allclose(found.value, 0.5)
+
+
+@given(st.integers(0, 2000))
+def test_support_is_that_of_all_minimisers(seed):
+    rng = np.random.default_rng(seed)
+    m, n = int(rng.integers(2, 6)), int(rng.integers(6, 14))
+    A, w = rng.integers(-1, 2, (m, n)).astype(float), rng.integers(0, 2, n) * (rng.random(n) < 0.4)
+    assume((A @ w).any())
+    problem = Problem(A, A @ w)
+    found = margin(problem)
+    assert_allclose(A @ found.target, problem.y, atol=1e-9)
+    assert found.several == (np.linalg.matrix_rank(A[:, found.support]) < np.count_nonzero(found.support))
+    least = found.target.sum()
+    for i in range(n):  # the most that a minimiser has of an entry, by a linear program
+        rows, data = np.vstack([A, np.ones(n)]), np.append(problem.y, least)
+        most = -linprog(-np.eye(n)[i], A_eq=rows, b_eq=data).fun
+        assert (most > 1e-7) == found.support[i]
 
 
 def test_only_interpolant_has_no_direction():
     found = margin(Problem([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], [1.0, 0.0]))
     assert found.value == np.inf
+    assert not found.several
     assert_allclose(found.target, [1, 0, 0], atol=1e-12)
     assert not found.direction.any()
+    assert margin(Problem([[1.0, 1.0]], [1.0])).value == np.inf  # all interpolants are minimisers
+
+
+def test_a_cost_that_is_rounding_is_none():
+    # After the change of the columns the ninth costs -1e-13 more than the eight others.
+    rng = np.random.default_rng(19)
+    u = rng.uniform(0.1, 1, 15)
+    A, nu, p = rng.standard_normal((7, 15)), rng.standard_normal(7), u**-4.0
+    paid = np.where(np.arange(15) < 9, p, 0.3 * p)
+    A += np.outer(nu, (paid - nu @ A) / (nu @ nu))
+    found = margin(Problem(A, A[:, :9] @ rng.uniform(0.2, 1, 9)), p)
+    assert found.several
+    assert found.support.tolist() == [True] * 9 + [False] * 6
 
 
 def test_support_as_large_as_the_rank_leaves_no_freedom():

@@ -17,46 +17,72 @@ from wnlib import (
     needed_ratio,
     needed_scale,
     radius_of,
+    sparse_limit,
 )
-from wnlib.limits.needed import least_sum
+from wnlib.limits.leading_order import LeadingOrder, powers
+from wnlib.limits.sparse_limit import costs
 
 PROBLEMS = [Problem.gaussian(24, 60, 3, seed=seed) for seed in range(4)]
 
 
-@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("depth", [2, 3, 4, 6])
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_the_excess_is_the_one_that_was_asked_for(problem, depth):
     radius = np.sqrt(0.5) * float(radius_of(problem.truth, depth))
-    for excess, within in ((1e-2, 1.5), (1e-4, 1.25)):
+    for excess in (0.1, 1e-2, 1e-4):
         flow = WeightNormFlow(depth, needed_ratio(problem, depth, radius, excess))
-        assert 1 / within <= limit(flow, problem, flow.start(60, radius)).l1_excess / excess <= within
+        assert_allclose(limit(flow, problem, flow.start(60, radius)).l1_excess, excess, rtol=1e-7)
         plain = GradientFlow(depth)
         start = plain.start(60, needed_scale(problem, depth, excess))
-        assert 1 / within <= limit(plain, problem, start).l1_excess / excess <= within
+        assert_allclose(limit(plain, problem, start).l1_excess, excess, rtol=1e-7)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_where_basis_pursuit_has_several_solutions(depth):
+    problem, u = Problem([[1.0, 1.0, 0.5, 0.2], [0.0, 0.0, 0.3, -0.5]], [1.0, 0.0]), np.array([1.0, 1.0, 0.7, 0.8])
+    flow = GradientFlow(depth)
+    scale = needed_scale(problem, depth, 1e-3, u)
+    chi = flow.start(4, 1.0, u).direction ** (2 - depth)
+    weights = limit(flow, problem, flow.start(4, scale, u)).weights
+    assert_allclose(chi @ weights / (chi @ sparse_limit(problem, depth, u)) - 1, 1e-3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_leading_order_becomes_exact(depth):
+    problem = PROBLEMS[1]
+    start = GradientFlow(depth).start(60, 1.0, np.random.default_rng(0).uniform(0.5, 1.5, 60))
+    found = margin(problem, costs(start, depth))
+    first, Q = LeadingOrder(problem, found, start, depth), float(found.costs @ found.target)
+    off = [
+        abs(first.end(excess * Q).log_scale - np.log(needed_scale(problem, depth, excess, start.direction)))
+        for excess in (1e-2, 1e-3, 1e-4, 1e-5)
+    ]
+    assert off[-1] < 1e-2
+    assert off[-1] < off[-2] < off[0]
 
 
 def test_from_depth_three_on_the_norm_is_that_of_the_direction():
     problem, depth = PROBLEMS[0], 3
     u = np.where(problem.truth > 0, 0.2, 1.0)  # its weights cost five times as much
     u /= np.linalg.norm(u)
-    found = margin(problem, 1 / u)
-    radius = 0.5 * float(radius_of(found.target, depth))
+    target = sparse_limit(problem, depth, u)
+    radius = 0.5 * float(radius_of(target, depth))
     flow = WeightNormFlow(depth, needed_ratio(problem, depth, radius, 1e-5, u))
     weights = limit(flow, problem, flow.start(60, radius, u)).weights
-    best = float(found.target @ (1 / u))
-    assert_allclose((weights @ (1 / u) / best - 1) / 1e-5, 1, rtol=0.3)
-    assert np.abs(found.target - problem.truth).max() > 0.1  # and not the plain l1 norm
+    assert_allclose(weights @ (1 / u) / (target @ (1 / u)) - 1, 1e-5, rtol=1e-6)
+    assert np.abs(target - problem.truth).max() > 0.1  # and not the plain l1 norm
 
 
 def test_no_certificate_has_a_smaller_sum():
-    problem, start = PROBLEMS[1], np.full(60, 60**-0.5)
-    found = margin(problem, np.full(60, 60**0.5))
-    least, rng, on = least_sum(problem, found, start, 3), np.random.default_rng(2), found.support
-    rows = problem.A[:, on].T
+    problem, start = PROBLEMS[1], GradientFlow(3).start(60, 1.0)
+    found = margin(problem, costs(start, 3))
+    first, rng, on = LeadingOrder(problem, found, start, 3), np.random.default_rng(2), found.support
+    rows, squares = problem.A[:, on].T, start.direction[~on] ** 2
+    least = first.least(powers(squares, 2.0))
     for _ in range(20):
         other = found.dual + 0.03 * rng.standard_normal() * _across(rows, rng)
         s = 1 - problem.A[:, ~on].T @ other / found.costs[~on]
-        assert s.min() <= 0 or np.sum(start[~on] ** 2 * s**-2.0) >= least
+        assert s.min() <= 0 or np.sum(squares * s**-2.0) >= least
 
 
 def _across(rows, rng):
@@ -68,12 +94,11 @@ def test_what_cannot_be_had_is_said():
     problem = PROBLEMS[0]
     with pytest.raises(ArgumentError, match=r"scale must be < 1\.\d+, the radius of the limit, got 9"):
         needed_ratio(problem, 2, 9.0, 0.01)
-    with pytest.raises(ArgumentError, match="one solution of basis pursuit, got several solutions"):
-        needed_ratio(Problem([[1.0, 1.0, 0.5]], [1.0]), 2, 0.1, 0.01)
-    with pytest.raises(ArgumentError, match="got no other nonnegative interpolant than its solution"):
-        needed_scale(Problem([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], [1.0, 0.0]), 2, 0.01)
-    with pytest.raises(ArgumentError, match=r"excess must be < 0\.\d+, up to where the leading order tells it, got 50"):
-        needed_ratio(problem, 2, 0.1, 50)
+    for alone in (Problem([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], [1.0, 0.0]), Problem([[1.0, 1.0]], [1.0])):
+        with pytest.raises(ArgumentError, match="interpolants that do not solve basis pursuit, got none"):
+            needed_scale(alone, 2, 0.01)
+    with pytest.raises(ArgumentError, match="excess must be that of some limit, got 50"):
+        needed_scale(Problem([[1.0, 0.5]], [1.0]), 2, 50.0)
     with pytest.raises(ArgumentError, match="excess must be > 0, got 0"):
         needed_scale(problem, 2, 0)
     with pytest.raises(ArgumentError, match="depth must be >= 2, got 1"):
@@ -81,7 +106,9 @@ def test_what_cannot_be_had_is_said():
 
 
 def test_no_ratio_is_needed_for_an_excess_that_all_have():
-    assert needed_ratio(PROBLEMS[0], 3, 0.3, excess=50.0) == 0
+    flow, problem = GradientFlow(3), PROBLEMS[0]
+    end = limit(flow, problem, flow.start(60, 5.0))
+    assert needed_ratio(problem, 3, 0.3, end.l1_excess) == 0
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4, 6])

@@ -56,6 +56,7 @@ from wnlib import (
     rate_matrix,
     saddle,
     sharpness,
+    sparse_limit,
     spectral_limit,
     stability,
     stay,
@@ -230,6 +231,7 @@ def started(by: Scaling) -> Answer:
         answer["needed"] = (needed_magnification(by.depth, problem.truth, 0.1), 0)
         answer["ratio"] = (needed_ratio(problem, by.depth, by(0.3, by.point), 0.01), -2 * by.point)
         answer["scale"] = (needed_scale(problem, by.depth, 0.01), by.point)
+        answer["sparse limit"] = (sparse_limit(problem, by.depth, DIRECTION), by.weights)
         if by.depth == 2:
             path = large_ratio_path(problem, GradientFlow(2).start(problem.shape[1], by(0.3, by.point)))
             answer["path"] = (path.weights, by.weights)

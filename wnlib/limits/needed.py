@@ -1,53 +1,35 @@
-r"""The ratio or the scale that a sparse limit needs, predicted before anything runs.
+r"""The ratio or the scale with which a limit has a given excess.
 
-Let M be the magnification from the start $z_0 = \zeta u_0$ to the limit $z_\infty$, $\|z_\infty\| = M \|z_0\|$. The
-limit minimises $\langle\chi, w\rangle$, $\chi = u_0^{2-L}$, up to an excess that falls like a power of M, at a rate and
-with a factor that the certificates of basis pursuit tell. Let $\nu$ be one of them, $A_J^\top\nu = \chi_J$ on the
-support J of the minimiser $z^*$ of value Q, with slacks $s_j = 1 - A_j^\top\nu/\chi_j > 0$ elsewhere. As $M \to
-\infty$,
-
-$$\frac{\langle\chi, w_\infty\rangle - Q}{\rho_*^{L/2}} \sim M^{-L}
-\min_\nu \sum_{j \notin J} u_{0,j}^2\, s_j^{-2/(L-2)}
-\quad (L \ge 3),$$
-
-$\rho_* = \rho(z^*)$. At depth 2 it falls like $M^{-2\gamma}$, with the largest least slack $\gamma$, along the
-direction v that belongs to it (`Margin`): $w_\infty \approx z^* + m v$ with
-
-$$2\gamma \log M = -\sum_i v_i \log\frac{w_i}{S u_{0,i}^2},\qquad S = \|w_\infty\|_1 .$$
-
-From M follow the ratio, $\log M = \tfrac c2 (r_\infty^2 - r_0^2)$, and the scale of gradient flow, $M = r_\infty/r_0$.
+Let M be the magnification from the start to the limit w, and $\chi = u_0^{2-L}$. The excess
+$\langle\chi, w\rangle - Q$ depends on M alone, and falls with it: M is the root of one equation, near which
+`LeadingOrder` begins. From M follow the scale of gradient flow, $M = r_\infty/r_0$, and the ratio, $\log M = \tfrac c2
+(r_\infty^2 - r_0^2)$. With a certificate $\nu$ of basis pursuit the excess is $\langle\chi - A^\top\nu, w\rangle$, no
+difference of like numbers.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import brentq
 
 from wnlib import _checks as check
-from wnlib._checks import Array
 from wnlib.errors import ArgumentError
 from wnlib.flows.flow import GradientFlow
-from wnlib.flows.polar import radius_of
 from wnlib.flows.units import Units, from_own, to_own
-from wnlib.linear.ranks import kernel, least_squares
+from wnlib.limits.end_point import Limit
+from wnlib.limits.leading_order import End, LeadingOrder
+from wnlib.limits.limit import LimitCurve
+from wnlib.limits.sparse_limit import costs
 from wnlib.problem import Problem
-from wnlib.sparse.margin import Margin, margin
+from wnlib.sparse.margin import margin
 
-STEPS = 100  # of Newton's method
-DECREMENT = 1e-14  # relative, at which it ends
-
-
-class Needed(NamedTuple):
-    """The logarithm of a magnification, and the radius of the limit, in the problem's own units."""
-
-    log_magnification: float
-    radius: float
+LOWEST, HIGHEST = -690.0, 20.0  # logarithms of scales, in the problem's own unit
+LONGEST = 4.0  # step between them
 
 
 def needed_ratio(
     problem: Problem, depth: int, scale: float, excess: float, direction: ArrayLike | None = None
 ) -> float:
-    r"""The learning-rate ratio c that weight normalization needs for a small l1 excess, predicted.
+    r"""The learning-rate ratio c with which weight normalization ends at a given l1 excess.
 
     Args:
         depth: L >= 2.
@@ -57,12 +39,11 @@ def needed_ratio(
         direction: $u_0$, shape (N,), positive; uniform by default.
 
     Returns:
-        c, to leading order in the excess; 0 if every ratio will do.
+        c; 0 if every ratio will do.
 
     Raises:
-        ArgumentError: for arguments out of their range, if $r_0 \ge r_\infty$, where no ratio will do, if an excess
-            at depth 2 is so large that its leading order says nothing, and if basis pursuit has several solutions or
-            only one interpolant is nonnegative.
+        ArgumentError: for arguments out of their range, if $r_0 \ge r_\infty$, where no ratio will do, for an excess
+            that is too large, and if all nonnegative interpolants are solutions of basis pursuit.
         InfeasibleError: if there is no nonnegative interpolant.
 
     Example:
@@ -70,21 +51,21 @@ def needed_ratio(
         >>> problem = Problem.gaussian(m=24, n=60, sparsity=3)
         >>> c = needed_ratio(problem, depth=2, scale=1.0, excess=1e-3)
         >>> flow = WeightNormFlow(depth=2, ratio=c)
-        >>> round(limit(flow, problem, flow.start(60, scale=1.0)).l1_excess, 3)
+        >>> round(limit(flow, problem, flow.start(60, scale=1.0)).l1_excess, 6)
         0.001
     """
     depth, scale = check.integer("depth", depth, least=2), check.positive("scale", scale)
     units = Units.of(problem, depth)
-    needed = _needed(units.problem(problem), depth, check.positive("excess", excess), direction)
-    gain = needed.radius**2 - to_own("scale", scale, units.point) ** 2
+    end = _end(units.problem(problem), depth, check.positive("excess", excess), direction)
+    gain = end.radius**2 - to_own("scale", scale, units.point) ** 2
     if gain <= 0:
-        largest = from_own(needed.radius, units.point)
+        largest = from_own(end.radius, units.point)
         raise ArgumentError(f"scale must be < {largest:.6g}, the radius of the limit, got {scale:.6g}")
-    return float(from_own(2 * max(0.0, needed.log_magnification) / gain, units.ratio))
+    return float(from_own(2 * max(0.0, end.log_magnification) / gain, units.ratio))
 
 
 def needed_scale(problem: Problem, depth: int, excess: float, direction: ArrayLike | None = None) -> float:
-    r"""The scale $r_0$ from which gradient flow has a small l1 excess, predicted.
+    r"""The scale $r_0$ from which gradient flow ends at a given l1 excess.
 
     Args:
         depth: L >= 2.
@@ -92,85 +73,50 @@ def needed_scale(problem: Problem, depth: int, excess: float, direction: ArrayLi
         direction: $u_0$, shape (N,), positive; uniform by default.
 
     Returns:
-        $r_0$, to leading order in the excess: a power of it, $\sim \text{excess}^{1/(2\gamma)}$ at depth 2 and
+        $r_0$: to leading order a power of the excess, $\sim \text{excess}^{1/(2\gamma)}$ at depth 2 and
         $\sim \text{excess}^{1/L}$ above.
 
     Raises:
-        ArgumentError: for arguments out of their range, if an excess at depth 2 is so large that its leading order
-            says nothing, and if basis pursuit has several solutions or only one interpolant is nonnegative.
+        ArgumentError: for arguments out of their range, for an excess that is too large, and if all nonnegative
+            interpolants are solutions of basis pursuit.
         InfeasibleError: if there is no nonnegative interpolant.
 
     Example:
         >>> from wnlib import GradientFlow, Problem, limit, needed_scale
         >>> problem, flow = Problem.gaussian(m=24, n=60, sparsity=3), GradientFlow(depth=2)
         >>> scale = needed_scale(problem, depth=2, excess=1e-3)
-        >>> round(limit(flow, problem, flow.start(60, scale)).l1_excess, 3)
+        >>> round(limit(flow, problem, flow.start(60, scale)).l1_excess, 6)
         0.001
     """
     depth = check.integer("depth", depth, least=2)
     units = Units.of(problem, depth)
-    needed = _needed(units.problem(problem), depth, check.positive("excess", excess), direction)
-    return float(from_own(needed.radius * np.exp(-needed.log_magnification), units.point))
+    end = _end(units.problem(problem), depth, check.positive("excess", excess), direction)
+    return float(from_own(np.exp(end.log_scale), units.point))
 
 
-def _needed(problem: Problem, depth: int, excess: float, direction: ArrayLike | None) -> Needed:
-    start = GradientFlow(depth).start(problem.shape[1], 1.0, direction).direction
-    found = margin(problem, start ** (2 - depth))
-    if not 0 < found.value < np.inf:
-        count = "several solutions" if found.value == 0 else "no other nonnegative interpolant than its solution"
-        raise ArgumentError(f"problem must have other interpolants and one solution of basis pursuit, got {count}")
-    return _by_margin(found, start, excess) if depth == 2 else _by_slacks(problem, found, start, depth, excess)
+def _end(problem: Problem, depth: int, excess: float, direction: ArrayLike | None) -> End:
+    """At the root, between scales of gradient flow around the one that the leading order tells."""
+    flow, count = GradientFlow(depth), problem.shape[1]
+    start = flow.start(count, 1.0, direction)
+    found = margin(problem, costs(start, depth))
+    if np.isinf(found.value):
+        raise ArgumentError("problem must have nonnegative interpolants that do not solve basis pursuit, got none")
+    curve, slacks = LimitCurve(problem, depth, direction), found.costs - problem.A.T @ found.dual
+    first, surplus = LeadingOrder(problem, found, start, depth), excess * float(found.costs @ found.target)
 
+    def limit_from(log_scale: float) -> Limit:
+        return curve.limit(flow, flow.start(count, float(np.exp(log_scale)), direction))
 
-def _by_margin(found: Margin, start: Array, excess: float) -> Needed:
-    """Depth 2: along the cheapest direction, up to where a weight of the support vanishes."""
-    way, Q = found.direction / found.value, float(found.target.sum())
-    falling = way < 0
-    most = float(np.min(found.target[falling] / -way[falling], initial=np.inf)) / Q
-    if excess >= most:
-        raise ArgumentError(f"excess must be < {most:.4g}, up to where the leading order tells it, got {excess:.4g}")
-    weights = found.target + excess * Q * way
-    share = weights / weights.sum()
-    moved = found.direction != 0
-    bits = found.direction[moved] * np.log(share[moved] / start[moved] ** 2)
-    return Needed(-float(bits.sum()) / (2 * found.value), float(np.sqrt(weights.sum())))
+    def more(log_scale: float) -> float:
+        return float(np.log(slacks @ limit_from(log_scale).weights / surplus))
 
-
-def _by_slacks(problem: Problem, found: Margin, start: Array, depth: int, excess: float) -> Needed:
-    r"""Depth >= 3: $\rho_\infty^{L/2} M^{-L} K$ is the excess, and $\rho_\infty (1 - K/M^2) = \rho_*$."""
-    K = least_sum(problem, found, start, depth)
-    rho, Q = float(radius_of(found.target, depth)) ** 2, float(found.costs @ found.target)
-
-    def magnification(square: float) -> float:
-        return float(np.exp((np.log(K / (excess * Q)) + depth / 2 * np.log(square)) / depth))
-
-    square = rho
-    for _ in range(STEPS):
-        last, square = square, rho / max(0.1, 1 - K / magnification(square) ** 2)
-        if abs(square - last) <= 1e-12 * square:
-            break
-    return Needed(float(np.log(magnification(square))), float(np.sqrt(square)))
-
-
-def least_sum(problem: Problem, found: Margin, start: Array, depth: int) -> float:
-    r"""$\min_\nu \sum_{j \notin J} u_{0,j}^2 s_j^{-2/(L-2)}$ over the certificates, depth >= 3, by Newton's method."""
-    q, off = 2 / (depth - 2), ~found.support
-    priced = problem.A / found.costs
-    on, B = priced[:, found.support].T, priced[:, off].T
-    s, moves = 1 - B @ found.dual, B @ kernel(on, len(on))
-    squares = start[off] ** 2
-
-    def total(s: Array) -> float:
-        return float(squares @ s**-q) if s.min() > 0 else np.inf
-
-    for _ in range(STEPS):
-        slope = moves.T @ (q * squares * s ** (-q - 1))
-        curvature = (moves.T * (q * (q + 1) * squares * s ** (-q - 2))) @ moves
-        step = least_squares(curvature, -slope)
-        if -float(slope @ step) <= DECREMENT * total(s):
-            break
-        length = 1.0
-        while not total(s - length * moves @ step) < total(s) and length > DECREMENT:
-            length /= 2
-        s = s - length * moves @ step
-    return total(s)
+    low = high = float(np.clip(first.end(surplus).log_scale, LOWEST, HIGHEST))
+    step = 0.1
+    while more(low) > 0 and low > LOWEST:
+        low, high, step = max(low - step, LOWEST), low, min(2 * step, LONGEST)
+    while more(high) < 0 and high < HIGHEST:
+        low, high, step = high, min(high + step, HIGHEST), min(2 * step, LONGEST)
+    if not more(low) <= 0 <= more(high):
+        raise ArgumentError(f"excess must be that of some limit, got {excess:.4g}")
+    log_scale = float(brentq(more, low, high, xtol=1e-13, rtol=1e-13)) if low < high else low
+    return End(log_scale, limit_from(log_scale).radius)

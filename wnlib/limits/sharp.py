@@ -1,6 +1,6 @@
 r"""How much mass a limit has off the support of the sparse interpolant: bounds that are nearly attained.
 
-Let $z^*$ be an interpolant with support J, $A_J$ injective, $G = A_J^+ A$ and $\chi = u_0^{2-L}$. For the limit $w$
+Let some interpolant vanish off J, $G = A_J^+ A$ and $\chi = u_0^{2-L}$. For the limit $w$
 from the direction $u_0$, at the magnification M, let $\beta_i = (z_i/z_{0,i})^{2-L}$ at depth L >= 3. The bound above
 holds for every $\nu$ with $A_J^\top\nu = \chi_J$, $s = 1 - A^\top\nu/\chi$; the bound below for every v in ker A with v
 >= 0 and $\sum \chi_j v_j = 1$ off J. Sums without a range are over $j \notin J$. At depth 2, with $S = \|w\|_1$,
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from wnlib._checks import Array
 from wnlib.limits.end_point import Limit
+from wnlib.limits.sparse_limit import costs
 from wnlib.linear.ranks import least_squares
 
 
@@ -34,7 +35,7 @@ class OffSupport:
 
     Attributes:
         end: The limit, of depth >= 2, all of whose weights are positive.
-        support: J, shape (N,): $A_J$ is injective, and some interpolant vanishes off it.
+        support: J, shape (N,): some interpolant vanishes off it.
     """
 
     end: Limit
@@ -53,7 +54,7 @@ class OffSupport:
     @property
     def costs(self) -> Array:
         r"""$\chi$, shape (N,)."""
-        return np.exp((2 - self.depth) * self.log_start)
+        return costs(self.end.start, self.depth)
 
     @property
     def log_magnification(self) -> float:

@@ -57,3 +57,8 @@ def row_space(A: Array) -> RowSpace:
 def kernel(A: Array, rank: int) -> Array:
     """Orthonormal basis of the kernel of a matrix of this rank, shape (N, N - rank)."""
     return np.asarray(linalg.svd(A, full_matrices=True)[2][rank:].T)
+
+
+def left_kernel(A: Array) -> Array:
+    """Orthonormal basis of the vectors orthogonal to all columns of A, shape (M, M - rank)."""
+    return np.asarray(linalg.null_space(A.T, rcond=threshold(A.shape)))

@@ -1,14 +1,15 @@
-r"""How clearly basis pursuit has one solution: the margin of its best dual certificate.
+r"""How clearly the solutions of basis pursuit cost least: the margin of the best dual certificate.
 
-Let $z^*$, with support J, minimise $\langle\chi, z\rangle$ over the interpolants $z \ge 0$, with costs $\chi > 0$. A
-certificate of that is a $\nu$ with $A_J^\top\nu = \chi_J$ and $A_j^\top\nu \le (1 - \gamma)\,\chi_j$ elsewhere; the
-largest $\gamma$ is the margin. It is positive if and only if $z^*$ is the only minimiser. Its linear program has the
-dual
+Let J be the union of the supports of all $z$ that minimise $\langle\chi, z\rangle$ over the interpolants $z \ge 0$,
+with costs $\chi > 0$. A certificate of that is a $\nu$ with $A_J^\top\nu = \chi_J$ and $A_j^\top\nu \le (1 -
+\gamma)\,\chi_j$ elsewhere; the largest $\gamma$ is the margin. It is positive: linear programs have strictly
+complementary solutions. Its linear program has the dual
 
 $$\gamma = \min\Bigl\{ \langle\chi, v\rangle : A v = 0,\ v_j \ge 0 \text{ off } J,\ \sum_{j \notin J} \chi_j v_j = 1
 \Bigr\}:$$
 
-what it costs to leave $z^*$ for other interpolants, in the cheapest direction.
+what it costs to leave the minimisers for other interpolants, in the cheapest direction. With a smaller J, such as the
+support of one of several minimisers, it is 0, and the direction leads to another one.
 """
 
 from dataclasses import dataclass
@@ -20,14 +21,14 @@ from scipy import linalg
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib._values import Value
-from wnlib.errors import ArgumentError, InfeasibleError
+from wnlib.errors import ArgumentError, CertificateError, InfeasibleError
 from wnlib.linear.linear_program import linear_program
-from wnlib.linear.ranks import kernel
+from wnlib.linear.ranks import left_kernel
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 
 SUPPORT = 1e-9  # of the largest weight, below which one is none
-ROUNDING = 1e-14  # of the terms of a cost, below which their sum is 0
+LEAST = 1e-9  # what costs less is free
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,10 +36,11 @@ class Margin(Value):
     r"""The margin of basis pursuit, with the certificate that has it and the direction that shows it.
 
     Attributes:
-        value: $\gamma$: 0 if there are several minimisers, infinite if $z^*$ is the only interpolant.
-        target: $z^*$, shape (N,).
+        value: $\gamma > 0$, infinite if all nonnegative interpolants are minimisers.
+        target: A minimiser, shape (N,), with all of J as its support.
+        several: Whether there are other minimisers.
         dual: $\nu$, shape (M,).
-        direction: v, shape (N,); zero if $z^*$ is the only interpolant.
+        direction: v, shape (N,); zero if all nonnegative interpolants are minimisers.
         costs: $\chi$, shape (N,).
 
     Example:
@@ -56,6 +58,7 @@ class Margin(Value):
 
     value: float
     target: Array
+    several: bool
     dual: Array
     direction: Array
     costs: Array
@@ -67,7 +70,7 @@ class Margin(Value):
 
 
 def margin(problem: Problem, costs: ArrayLike | None = None) -> Margin:
-    r"""How clearly basis pursuit has one solution: the largest margin of a dual certificate.
+    r"""How clearly the solutions of basis pursuit cost least: the largest margin of a dual certificate.
 
     The excess of a limit falls with the magnification M as $M^{-2\gamma}$ at depth 2: see `needed_ratio`.
 
@@ -95,11 +98,22 @@ def margin(problem: Problem, costs: ArrayLike | None = None) -> Margin:
     priced = problem if costs is None else Problem(problem.A / p, problem.y, truth, problem.tolerance)
     pursuit = basis_pursuit(priced)
     target = np.where(pursuit.weights > SUPPORT * pursuit.weights.max(), pursuit.weights, 0.0)
-    try:
-        value, dual, direction = cheapest(priced, target > 0)
-    except InfeasibleError:
-        value, dual, direction = np.inf, pursuit.dual, np.zeros(count)
-    return Margin(max(value, 0.0), target / p, dual, direction / p, p)
+    for found in range(count):  # minimisers, each with more support than the one before
+        try:
+            value, dual, direction = cheapest(priced, target > 0)
+        except InfeasibleError:
+            value, dual, direction = np.inf, pursuit.dual, np.zeros(count)
+        if value > LEAST:
+            return Margin(value, target / p, found > 0, dual, direction / p, p)
+        target = _halfway(target, direction)
+    raise CertificateError("the minimisers of basis pursuit were not told apart from other interpolants")
+
+
+def _halfway(target: Array, direction: Array) -> Array:
+    """Between a minimiser and the last one in a direction that costs nothing: with the supports of both."""
+    falling = direction < 0
+    reach = float(np.min(target[falling] / -direction[falling]))
+    return target + 0.5 * reach * np.where(np.abs(direction) > SUPPORT * np.abs(direction).max(), direction, 0.0)
 
 
 def cheapest(problem: Problem, support: NDArray[np.bool_], most: float = np.inf) -> tuple[float, Array, Array]:
@@ -112,12 +126,15 @@ def cheapest(problem: Problem, support: NDArray[np.bool_], most: float = np.inf)
         InfeasibleError: if there is no direction, and so no largest $\gamma$.
         CertificateError: if it is not found.
     """
-    on, off = problem.A[:, support], problem.A[:, ~support]
-    unit = float(np.abs(problem.A).max())
-    inverse, beyond = linalg.pinv(on), kernel(on.T, np.linalg.matrix_rank(on))
+    if support.all():
+        raise InfeasibleError("no direction leads off all entries")
+    outputs = linalg.orth(problem.A)  # what is orthogonal to them, no certificate needs
+    A = outputs.T @ problem.A
+    on, off, unit = A[:, support], A[:, ~support], float(np.abs(A).max())
+    inverse, beyond = linalg.pinv(on), left_kernel(on)
     coordinates = inverse @ off
     cost = 1 - coordinates.sum(axis=0)
-    cost[np.abs(cost) <= ROUNDING * (1 + np.abs(coordinates).sum(axis=0))] = 0.0
+    cost[np.abs(cost) <= LEAST] = 0.0
     rows = np.vstack([beyond.T @ off / unit, np.ones(cost.size)])
     if np.isfinite(most):
         rows = np.column_stack([rows, np.eye(len(rows))[-1]])
@@ -127,4 +144,4 @@ def cheapest(problem: Problem, support: NDArray[np.bool_], most: float = np.inf)
     v = np.zeros(problem.shape[1])
     v[~support] = answer.x[: off.shape[1]]
     v[support] = -coordinates @ v[~support]
-    return min(most, 1 - float((off.T @ nu).max(initial=-np.inf))), nu, v
+    return min(most, 1 - float((off.T @ nu).max(initial=-np.inf))), outputs @ nu, v

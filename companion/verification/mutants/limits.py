@@ -169,6 +169,7 @@ CHANGES: Changes = {
         ),
     },
     # what is off the support of the sparse interpolant
+    "_halfway": {"the last minimiser for one between": ("0.5 * reach", "reach")},
     "cheapest": {
         "a direction that is not in the kernel": ("-coordinates @ v[~support]", "coordinates @ v[~support]"),
         "a certificate of half the costs": ("inverse.sum(axis=0)", "0.5 * inverse.sum(axis=0)"),
@@ -212,14 +213,27 @@ CHANGES: Changes = {
         "the least pull at L - 1": ("depth * log_coordinates(s)", "(depth - 1) * log_coordinates(s)"),
     },
     "saddle_at": {"half the force at a saddle": ("problem.A.T @ residual", "0.5 * problem.A.T @ residual")},
-    "needed_ratio": {
-        "half the needed ratio": ("2 * max(0.0, needed.log_magnification)", "max(0.0, needed.log_magnification)")
+    "costs": {"the norm of another depth": ("(2 - depth) * start.log_direction", "(1 - depth) * start.log_direction")},
+    "beside": {
+        "the start's square on the support": ("start.direction[on]", "start.direction[on] ** 2"),
     },
-    "_by_margin": {"half the needed magnification": ("2 * found.value", "4 * found.value")},
-    "_by_slacks": {
-        "L - 1 for L in the needed magnification": (
-            "np.exp((np.log(K / (excess * Q)) + depth / 2 * np.log(square)) / depth)",
-            "np.exp((np.log(K / (excess * Q)) + depth / 2 * np.log(square)) / (depth - 1))",
+    "needed_ratio": {
+        "half the needed ratio": ("2 * max(0.0, end.log_magnification)", "max(0.0, end.log_magnification)")
+    },
+    "End.log_magnification": {
+        "half the radius for the needed magnification": (
+            "float(np.log(self.radius)) - self.log_scale",
+            "0.5 * float(np.log(self.radius)) - self.log_scale",
+        )
+    },
+    "LeadingOrder.end": {
+        "the growth on the support subtracted, in the leading order": (
+            "log_square + 2 * log_u[off] + growth @ G",
+            "log_square + 2 * log_u[off] - growth @ G",
+        ),
+        "L - 1 for L in the leading order": (
+            "float(np.log(surplus / least)) / L",
+            "float(np.log(surplus / least)) / (L - 1)",
         ),
     },
 }
