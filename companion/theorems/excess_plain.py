@@ -1,7 +1,8 @@
 r"""Excess of gradient flow, depth 2
 
-Plain gradient flow from $x(0) = \alpha\mathbf 1$ has an excess mass of the order $1/\log(Q/\alpha^2)$: the start must
-be exponentially small where weight normalization needs a large ratio only.
+Plain gradient flow from $x(0) = \alpha\mathbf 1$ has an excess mass of at most the order $1/\log(Q/\alpha^2)$,
+whatever the measurements: a guarantee that asks for exponentially small starts, as that of weight normalization does
+for large ratios.
 
 Statement
 ---------
