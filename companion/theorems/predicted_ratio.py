@@ -158,6 +158,7 @@ THEOREM = Theorem(
     ),
     mutants=(
         "half the needed ratio",
+        "half the radius for the needed magnification",
         "the growth on the support subtracted, in the leading order",
         "L - 1 for L in the leading order",
     ),
