@@ -51,11 +51,12 @@ POINTS, WEIGHTS = np.polynomial.legendre.leggauss(6)  # within each step of the 
 
 
 def integral(trajectory: Trajectory, rate: Callable[[Trajectory], Array]) -> Array:
-    """Of a `rate` along the trajectory, from the start to each snapshot, (T,)."""
+    """Of a `rate` along the trajectory, one (T,) or several (T, K), from the start to each snapshot; as many."""
     t, half = trajectory.t, np.diff(trajectory.t)[:, None] / 2
     dense = trajectory.at(np.minimum((t[:-1, None] + half * (1 + POINTS)).ravel(), t[-1]))
-    each = np.sum(half * WEIGHTS * rate(dense).reshape(half.size, -1), axis=1)
-    return np.concatenate([[0.0], np.cumsum(each)])
+    rates = rate(dense)
+    each = np.einsum("ij,ij...->i...", half * WEIGHTS, rates.reshape(half.size, len(POINTS), *rates.shape[1:]))
+    return np.concatenate([np.zeros_like(each[:1]), np.cumsum(each, axis=0)])
 
 
 def clock(trajectory: Trajectory, mirror: MirrorMap) -> tuple[Array, Array]:

@@ -1,15 +1,16 @@
 r"""Weight normalization at a large ratio, depth 2: an exact path, piece by piece.
 
-With $\theta_i = S + \tfrac1c \log(N w_i/S)$, $S = \|w\|_1$, weight normalization moves by
-$d\theta/d\tau = A^\top (y - A w)$, $d\tau = 4 S\,dt$. As $c \to \infty$ this becomes the inverse scale space of
-$\tfrac12\|w\|_1^2$, from $\theta = r_0^2$ in every entry: $S = \max_i \theta_i$, and w lives where $\theta$ is largest.
-There it has the least loss that its mass allows, so that on its support J, with $G = A_J^\top A_J$,
+With $\hat\theta_i = S + \tfrac1c \log(w_i/(S u_{0,i}^2))$, $S = \|w\|_1$, weight normalization moves by
+$d\hat\theta/d\hat\tau = A^\top (y - A w)$, $d\hat\tau = 4 \eta_r S\,dt$: see the theorem "The dual flow, rescaled". As
+$c \to \infty$ this becomes the inverse scale space of $\tfrac12\|w\|_1^2$, from $\hat\theta = r_0^2$ in every entry:
+$S = \max_i \hat\theta_i$, and w lives where $\hat\theta$ is largest. There it has the least loss that its mass allows,
+so that on its support J, with $G = A_J^\top A_J$,
 
 $$A_J^\top (y - A_J w_J) = \mu \mathbf 1,\qquad S' = \mu,\qquad w_J = G^{-1} (A_J^\top y - \mu \mathbf 1) .$$
 
-So $S_J - S$ falls like $e^{-\tau/\kappa}$, $\kappa = \mathbf 1^\top G^{-1} \mathbf 1$, towards the mass $S_J$ of least
-squares on J, w is linear in S, and every $\theta_j$ is known in closed form, until one of them catches up with S or a
-weight vanishes. Then w jumps to the least loss of the same mass on what is tied by then.
+So $S_J - S$ falls like $e^{-\hat\tau/k}$, $k = \mathbf 1^\top G^{-1} \mathbf 1$, towards the mass $S_J$ of least
+squares on J, w is linear in S, and every $\hat\theta_j$ is known in closed form, until one of them catches up with S or
+a weight vanishes. Then w jumps to the least loss of the same mass on what is tied by then.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from wnlib.problem import Problem
 
 FITTED = 1e-12  # of the norm of y, at which the measurements count as fitted
 TIED = 1e-13  # of the largest of its kind, what is none
-CLOSE = 1e-9  # of S, and of kappa: what is tied, and a time that is none
+CLOSE = 1e-9  # of S, and of k: what is tied, and a time that is none
 EVENTS = 50  # for each measurement
 
 
@@ -40,10 +41,10 @@ class LargeRatioPath(Value):
 
     Attributes:
         masses: The l1 norms of the weights at the K events, shape (K,).
-        times: Their times $\tau$, shape (K,): the first is 0, the last, the end, infinite.
+        times: Their times $\hat\tau$, shape (K,): the first is 0, the last, the end, infinite.
         arriving: The weights up to each event, shape (K, N); at the first those that the start jumps to.
         weights: The weights from each event on, shape (K, N): where w jumps they differ, but not in their mass.
-        decays: $\kappa$ of each piece, shape (K - 1,).
+        decays: k of each piece, shape (K - 1,).
 
     Example:
         >>> import numpy as np
@@ -62,7 +63,7 @@ class LargeRatioPath(Value):
     decays: Array
 
     def at(self, times: ArrayLike) -> Array:
-        r"""Weights at times $\tau \ge 0$ of any shape (...), shape (..., N); at an event, those from there on.
+        r"""Weights at times $\hat\tau \ge 0$ of any shape (...), shape (..., N); at an event, those from there on.
 
         Raises:
             ArgumentError: for negative times.
@@ -73,14 +74,45 @@ class LargeRatioPath(Value):
             >>> large_ratio_path(problem, flow.start(2, scale=0.1)).at([0, 1e9]).round(3).tolist()
             [[0.01, 0.0], [1.0, 1.0]]
         """
-        tau = check.array("times", times, (...,))
-        if tau.min(initial=0.0) < 0:
-            raise ArgumentError(f"times must be >= 0, got {tau.min()}")
-        piece = np.minimum(np.searchsorted(self.times, tau, side="right"), len(self.times) - 1) - 1
+        tau, piece = self._located(times)
         since, lasts = tau - self.times[piece], np.diff(self.times)[piece]
         share = np.expm1(-since / self.decays[piece]) / np.expm1(-lasts / self.decays[piece])
         share = np.where(tau >= self.times[-1], 1.0, share)[..., None]
         return self.weights[piece] + share * (self.arriving[piece + 1] - self.weights[piece])
+
+    def integral(self, times: ArrayLike) -> Array:
+        r"""$\int_0^{\hat\tau} w$ at finite times of any shape (...), shape (..., N).
+
+        With it, $\hat\theta = r_0^2 + A^\top (\hat\tau\,y - A \int w)$.
+
+        Raises:
+            ArgumentError: for negative times.
+
+        Example:
+            >>> from wnlib import GradientFlow, Problem, large_ratio_path
+            >>> problem, flow = Problem(A=[[2, 1], [0, 1]], y=[3, 1]), GradientFlow(depth=2)
+            >>> large_ratio_path(problem, flow.start(2, scale=0.1)).integral([0, 1, 2]).round(3).tolist()
+            [[0.0, 0.0], [1.0, 0.167], [2.0, 1.027]]
+        """
+        tau, piece = self._located(times)
+        starts = self.times[:-1]
+        whole = self._within(np.arange(len(starts) - 1), np.diff(starts))
+        before = np.cumsum(np.vstack([np.zeros((1, self.weights.shape[1])), whole]), axis=0)
+        return np.asarray(before[piece] + self._within(piece, tau - starts[piece]))
+
+    def _located(self, times: ArrayLike) -> tuple[Array, Any]:
+        """The times, and the indices of their pieces."""
+        tau = check.array("times", times, (...,))
+        if tau.min(initial=0.0) < 0:
+            raise ArgumentError(f"times must be >= 0, got {tau.min()}")
+        return tau, np.minimum(np.searchsorted(self.times, tau, side="right"), len(self.times) - 1) - 1
+
+    def _within(self, piece: Any, since: Array) -> Array:
+        """The integral of the weights over the first times `since` of pieces, both (...,); shape (..., N)."""
+        decay, lasts = self.decays[piece], np.diff(self.times)[piece]
+        shared = (since + decay * np.expm1(-since / decay)) / -np.expm1(-lasts / decay)
+        change = self.arriving[piece + 1] - self.weights[piece]
+        return np.asarray(since[..., None] * self.weights[piece] + shared[..., None] * change)
 
 
 def large_ratio_path(problem: Problem, start: Polar) -> LargeRatioPath:
@@ -139,9 +171,9 @@ def _followed(own: Problem, begin: Polar, start: Polar, units: Units) -> LargeRa
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    r"""A stretch without an event: $w = a - \mu h$ on J, and $\mu$ falls like $e^{-\tau/\kappa}$.
+    r"""A stretch without an event: $w = a - \mu h$ on J, and $\mu$ falls like $e^{-\hat\tau/k}$.
 
-    free, slope  a and h, (|J|,); multiplier  $\mu$ at first; decay  $\kappa$; lasts  until the next event
+    free, slope  a and h, (|J|,); multiplier  $\mu$ at first; decay  k; lasts  until the next event
     """
 
     free: Array
@@ -152,7 +184,7 @@ class _Piece:
 
 
 class _Path:
-    r"""A position on the path: $\theta$ (N,), the weights (N,) and their support J, sorted indices."""
+    r"""A position on the path: $\hat\theta$ (N,), the weights (N,) and their support J, sorted indices."""
 
     def __init__(self, problem: Problem, mass: float) -> None:
         self.A, self.y = problem.A, problem.y
@@ -182,9 +214,9 @@ class _Path:
         return _Piece(free, slope, multiplier, decay, decay * min(until, default=np.inf))
 
     def _catching_up(self, free: Array, slope: Array, multiplier: float, decay: float) -> tuple[Any, Array]:
-        r"""The entries off the support that catch up with S, and when, in units of $\kappa$.
+        r"""The entries off the support that catch up with S, and when, in units of k.
 
-        $\theta_j - S$ is $d_j + \kappa\,((\beta_j - 1)\,\mu\,(1 - e^{-u}) + \alpha_j u)$ after a while u.
+        $\hat\theta_j - S$ is $d_j + k\,((\beta_j - 1)\,\mu\,(1 - e^{-u}) + \alpha_j u)$ after a while u.
         """
         off = np.setdiff1d(np.arange(len(self.theta)), self.support)
         A, J, S = self.A[:, off], self.A[:, self.support], self.weights.sum()
