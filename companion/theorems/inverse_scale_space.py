@@ -61,8 +61,8 @@ $$
 \end{aligned}
 $$
 
-The first difference is at most 0; the second is $\tfrac12 (\max_i \hat\theta_{c,i})^2 - \tfrac12 S_c^2 \le S_c \tfrac kc
-+ \tfrac{k^2}{2 c^2}$. Integrate.
+The first difference is at most 0; the second is $\tfrac12 (\max_i \hat\theta_{c,i})^2 - \tfrac12 S_c^2$, at most $S_c
+\tfrac kc + \tfrac{k^2}{2 c^2}$. Integrate.
 
 *The mass.* $D_{\hat\Phi_c}(z^\circ, w_c)$ does not increase ({prf:ref}`thm-dissipation`), and by
 {prf:ref}`thm-rescaled_dual_flow` it is at least $\tfrac12 (Q - S_c)^2$, and at the start at most $\tfrac12 (Q - S_0)^2
@@ -99,6 +99,7 @@ Derived here. {cite:t}`Burger2006` introduce inverse scale space methods for fun
 {cite:t}`Osher2016` use such dynamics for sparse recovery.
 """
 
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
@@ -107,21 +108,18 @@ from scipy.optimize import nnls
 
 from companion.verification.cases import normalized_flow, start_radius
 from companion.verification.ensemble import Case, Ensemble
-from companion.verification.measuring import integral
+from companion.verification.measuring import rescaled
 from companion.verification.symbolic import Depth, Derivation, Step, c, reduced
 from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.flows.geometry import mirror_map
 from wnlib.flows.polar import Polar
 from wnlib.flows.weight_norm import WeightNormFlow
-from wnlib.limits.large_ratio import large_ratio_path
-from wnlib.linear.ranks import least_squares
+from wnlib.limits.large_ratio import LargeRatioPath, large_ratio_path
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 from wnlib.trajectories.integration import integrate
-from wnlib.trajectories.trajectory import Trajectory
 
-RTOL = 1e-7  # of the solver
+ROUNDING = 1e-6  # of the dual variable
 
 
 def derive(depth: Depth = 2) -> Derivation:
@@ -162,41 +160,50 @@ def derive(depth: Depth = 2) -> Derivation:
     return Derivation(steps, residuals)
 
 
+@dataclass(frozen=True, eq=False)
 class Followed:
-    r"""A flow of weight normalization in its rescaled time, at T snapshots, and what of it bounds the distance."""
+    """A flow at some T of its snapshots, with the first of the bounds (T,) on its squared distance from the limit."""
 
-    def __init__(self, problem: Problem, flow: WeightNormFlow, start: Polar, share: float) -> None:
-        self.problem, self.start, self.c = problem, start, flow.ratio
-        self.S_0 = float(start.radius) ** 2
-        mirror = mirror_map(flow, float(start.radius))
+    flow: WeightNormFlow
+    problem: Problem
+    start: Polar
+    times: Array
+    dual: Array
+    masses: Array
+    first: Array
 
-        def theta(part: Trajectory) -> Array:
-            return self.S_0 + 2 / self.c * (mirror.gradient(part.points) - mirror.gradient(start))
+    @classmethod
+    def of(cls, flow: WeightNormFlow, problem: Problem, start: Polar, share: float) -> "Followed":
+        """Until only a `share` of the loss of w = 0 is left."""
+        path = integrate(flow, problem, start, 1e12, rtol=ROUNDING, stop_loss=share * problem.loss_of_zero)
+        found, at = rescaled(path, start), np.linspace(len(path.t) // 8, len(path.t) - 1, 10).astype(int)
+        noise = (ROUNDING * np.abs(found.dual).max()) ** 2
+        return cls(flow, problem, start, found.times[at], found.dual[at], path.l1[at], found.apart[at] + noise)
 
-        def rates(part: Trajectory) -> Array:
-            apart = np.maximum(theta(part).max(axis=1) ** 2 - part.l1**2, 0)  # rounding aside, it is >= 0
-            return 4 * part.l1[:, None] * np.column_stack([np.ones(len(part.t)), apart])
-
-        path = integrate(flow, problem, start, 1e9, rtol=RTOL, stop_loss=share * problem.loss_of_zero)
-        at = np.unique(np.linspace(len(path.t) // 8, len(path.t) - 1, 10).astype(int))
-        self.times, self.first = integral(path, rates)[at].T
-        self.masses = path.l1[at]
-        self.dual = least_squares(problem.A.T, (theta(path)[at] - self.S_0).T).T
-        self.k = float(-2 * start.log_direction.min())
-        self.first += (RTOL * np.abs(self.dual).max()) ** 2
+    @property
+    def k(self) -> float:
+        return float(-2 * self.start.log_direction.min())
 
     def second(self, Q: float) -> Array:
-        """The second bound on the squared distance, (T,)."""
-        return np.asarray(self.k * self.times / self.c * (2 * self.largest_mass(Q) + self.k / self.c))
+        """The second bound, (T,)."""
+        c = self.flow.ratio
+        return np.asarray(self.k * self.times / c * (2 * self.largest_mass(Q) + self.k / c))
 
     def largest_mass(self, Q: float) -> float:
-        return Q + float(np.sqrt((Q - self.S_0) ** 2 + 2 * self.k * Q / self.c))
+        return Q + float(np.sqrt((Q - float(self.start.radius) ** 2) ** 2 + 2 * self.k * Q / self.flow.ratio))
+
+    def distance(self, path: LargeRatioPath, clock: float = 1.0) -> Array:
+        """From the limit, (T,)."""
+        times, A = clock * self.times, self.problem.A
+        return np.asarray(
+            np.linalg.norm(self.dual - times[:, None] * self.problem.y + path.integral(times) @ A.T, axis=1)
+        )
 
 
 @cache  # falsifiers look at the same
 def followed(case: Case) -> Followed:
     flow = normalized_flow(case)
-    return Followed(case.problem, flow, flow.start(case.n, start_radius(case), case.direction), 1e-8)
+    return Followed.of(flow, case.problem, flow.start(case.n, start_radius(case), case.direction), 1e-8)
 
 
 def measure(case: Case, other: float = 1.0, clock: float = 1.0, share: float = 1.0, start: float = 1.0) -> Measurement:
@@ -206,28 +213,17 @@ def measure(case: Case, other: float = 1.0, clock: float = 1.0, share: float = 1
     weights that the path of a `start` beyond the window would jump to.
     """
     flow, problem, Q = followed(case), case.problem, float(case.target.sum())
-    begin = Polar(other * flow.start.radius, flow.start.log_direction, flow.start.sign)
-    path = large_ratio_path(problem, begin)
-    times = clock * flow.times
-    dual = times[:, None] * problem.y - path.integral(times) @ problem.A.T
-    distance = np.linalg.norm(flow.dual - dual, axis=1)
-    weights = path.at(times)
-    away = np.linalg.norm(problem.A, axis=0).max() * distance + flow.k / flow.c
-    at = weights[[0, len(times) // 2, -1]] if start == 1 else _beyond(problem, start * Q)
+    path = large_ratio_path(problem, replace(flow.start, radius=other * flow.start.radius))
+    distance, weights = flow.distance(path, clock), path.at(clock * flow.times)
+    away = np.linalg.norm(problem.A, axis=0).max() * distance + flow.k / flow.flow.ratio
+    at = weights[[0, 5, -1]] if start == 1 else _beyond(problem, start * Q)
+    pursued = [basis_pursuit(Problem(problem.A, problem.A @ w, w)).value for w in at]
+    above = np.full(len(distance), flow.largest_mass(share * Q))
+    gone = np.abs(flow.masses - weights.sum(axis=1))
     return Measurement(
-        np.concatenate(
-            [distance**2, distance**2, np.abs(flow.masses - weights.sum(axis=1)), flow.masses, at.sum(axis=1)]
-        ),
-        np.concatenate(
-            [
-                flow.first,
-                flow.second(share * Q),
-                away,
-                np.full(len(times), flow.largest_mass(share * Q)),
-                [basis_pursuit(Problem(problem.A, problem.A @ w, w)).value for w in at],
-            ]
-        ),
-        main=range(2 * len(times)),
+        np.concatenate([distance**2, distance**2, gone, flow.masses, at.sum(axis=1)]),
+        np.concatenate([flow.first, flow.second(share * Q), away, above, pursued]),
+        main=range(2 * len(distance)),
     )
 
 
@@ -242,12 +238,11 @@ def nearly_there(case: Case, crude: bool) -> Measurement:
     """One weight is measured, and the start has nearly its mass, in all weights alike."""
     problem = Problem(np.eye(1, case.n), np.ones(1))
     flow = WeightNormFlow(2, 100 * case.ratio)
-    found = Followed(problem, flow, flow.start(case.n, 1 - 1e-6), 1e-4)
-    path = large_ratio_path(problem, found.start)
-    distance = np.linalg.norm(found.dual - (found.times[:, None] - path.integral(found.times) @ problem.A.T), axis=1)
+    found = Followed.of(flow, problem, flow.start(case.n, 1 - 1e-6), 1e-4)
+    square = found.distance(large_ratio_path(problem, found.start)) ** 2
     bound = found.second(1.0) if crude else found.first
-    at = int(np.argmax(distance**2 / bound))
-    return Measurement(distance[at] ** 2, bound[at])
+    at = int(np.argmax(square / bound))
+    return Measurement(square[at], bound[at])
 
 
 THEOREM = Theorem(

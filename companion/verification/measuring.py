@@ -1,6 +1,7 @@
 """What measurements share: several comparisons in one, times to follow a flow for, and velocities as they are."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.integrate import RK45, solve_ivp
@@ -8,7 +9,7 @@ from scipy.integrate import RK45, solve_ivp
 from companion.verification.theorem import Measurement
 from wnlib._checks import Array
 from wnlib.flows.flow import Field, Flow
-from wnlib.flows.geometry import MirrorMap
+from wnlib.flows.geometry import MirrorMap, mirror_map
 from wnlib.flows.polar import Polar
 from wnlib.limits.limit import limit
 from wnlib.linear.ranks import least_squares
@@ -63,6 +64,36 @@ def clock(trajectory: Trajectory, mirror: MirrorMap) -> tuple[Array, Array]:
     r"""The integrals of $\kappa L$ and of $\kappa L\, \ell$ over time, from the start to each snapshot, (T,) each."""
     tau = integral(trajectory, lambda part: mirror.speed(part.points))
     return tau, integral(trajectory, lambda part: mirror.speed(part.points) * part.loss)
+
+
+@dataclass(frozen=True, eq=False)
+class Rescaled:
+    r"""Weight normalization at depth 2 in the units of the theorem on the rescaled dual flow, at T snapshots.
+
+    times  $\hat\tau$, (T,); dual  $\hat\lambda$, (T, M)
+    apart  $\int \bigl( (\max_i \hat\theta_i)^2 - S^2 \bigr) d\hat\tau$, (T,)
+    """
+
+    times: Array
+    dual: Array
+    apart: Array
+
+
+def rescaled(trajectory: Trajectory, start: Polar) -> Rescaled:
+    """The snapshots of a flow of weight normalization at depth 2 from a start."""
+    unit = 2 / float(trajectory.flow.relative_rate(start.radius))  # of the dual variables, and of their time
+    mirror, mass = mirror_map(trajectory.flow, float(start.radius)), float(start.radius) ** 2
+
+    def theta(part: Trajectory) -> Array:
+        return mass + unit * (mirror.gradient(part.points) - mirror.gradient(start))
+
+    def rates(part: Trajectory) -> Array:
+        apart = np.maximum(theta(part).max(axis=1) ** 2 - part.l1**2, 0)  # rounding aside, it is >= 0
+        return unit * mirror.speed(part.points)[:, None] * np.column_stack([np.ones(len(part.t)), apart])
+
+    times, apart = integral(trajectory, rates).T
+    dual = least_squares(trajectory.problem.A.T, (theta(trajectory) - mass).T).T
+    return Rescaled(times, dual, apart)
 
 
 FITTED = 1e-17  # of the loss at w = 0

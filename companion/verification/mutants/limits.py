@@ -245,18 +245,18 @@ CHANGES: Changes = {
             "since - 0 * decay * np.expm1(-since / decay)",
         ),
     },
-    "_Path.piece": {
+    "Position.piece": {
         "twice the decay of the multiplier": ("float(slope.sum())", "2 * float(slope.sum())"),
         "events that are noticed too late": (
             "decay * min(until, default=np.inf)",
             "2 * decay * min(until, default=np.inf)",
         ),
     },
-    "_Path._catching_up": {
+    "Position._catching_up": {
         "entries that never catch up": ("high > low", "high < low"),
         "the force of least squares doubled": ("decay * alpha * u", "2 * decay * alpha * u"),
     },
-    "_Path._relax": {
+    "Position._relax": {
         "a support that is never left": ("wanted.min() < 0", "wanted.min() < -np.inf"),
     },
 }
