@@ -12,7 +12,7 @@ from scipy.integrate import cumulative_trapezoid
 from scipy.optimize import nnls
 
 from companion.experiments.noisy_paths import LassoPath, Noisy, lasso, noisy, several
-from companion.verification.measuring import rescaled
+from companion.verification.measuring import lag
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.polar import Polar
@@ -141,17 +141,13 @@ def rates(given: Paths, ratios: Array) -> Rates:
     problem, path, Q = given.noisy.problem, given.limit, float(given.limit.masses[-1])
     rows = []
     for ratio in ratios:
-        flow = given.followed(ratio / Q)
-        found = rescaled(flow, given.start)
+        found = lag(given.followed(ratio / Q), path)
         during = found.times <= path.times[-2]
-        times = found.times[during]
-        dual = found.dual[during] - times[:, None] * problem.y + path.integral(times) @ problem.A.T
-        gone = np.abs(flow.weights[during] - path.at(times)).sum(axis=1) / Q
-        k = np.log(problem.shape[1]) * Q / ratio
-        largest = Q + np.sqrt((Q - float(given.start.radius) ** 2) ** 2 + 2 * k * Q)
-        bounds = found.apart[during][-1], k * times[-1] * (2 * largest + k)
-        mean = float(np.trapezoid(gone, times)) / float(times[-1])
-        rows.append([np.linalg.norm(dual, axis=1).max(), *np.sqrt(bounds), mean])
+        end = float(found.times[during][-1])
+        gone = np.abs(found.weights[0] - found.weights[1]).sum(axis=1)[during] / Q
+        second = 2 * np.log(problem.shape[1]) * end * Q / ratio * (2 * Q - float(given.start.radius) ** 2)
+        mean = float(np.trapezoid(gone, found.times[during])) / end
+        rows.append([found.distance[during].max(), found.bound[during][-1], np.sqrt(second), mean])
     return Rates(ratios, *np.array(rows).T)
 
 

@@ -24,19 +24,18 @@ which is $\log N$ for a uniform start. If
 2. **interpolant**: $z^\circ \ge 0$, $A z^\circ = y$, and $Q = \lVert z^\circ\rVert_1$;
 3. **within the window**: $S_0 < Q$, for $z^\circ = z^*$,
 
-then, for every $c > 0$ and at every time,
+then, for every $c > 0$ and at every $\hat\tau > 0$, with $\pi_c = w_c/S_c$,
 
 $$
 \begin{aligned}
-\lVert \hat\lambda_c - \hat\lambda_\infty\rVert^2 &\le \int_0^{\hat\tau} \bigl( (\max_i \hat\theta_{c,i})^2 - S_c^2
-  \bigr)\, d\hat\tau' \le \frac{k\, \hat\tau}{c} \Bigl( 2 \bar S + \frac kc \Bigr), \\
-S_c &\le \bar S := Q + \sqrt{(Q - S_0)^2 + 2 k Q/c}, \\
+\lVert \hat\lambda_c - \hat\lambda_\infty\rVert^2 &\le \frac2c \int_0^{\hat\tau} \sum_i (w_{\infty,i} - w_{c,i}) \log
+  \frac{\pi_{c,i}}{u_{0,i}^2}\, d\hat\tau' \le \frac{2 k\, \hat\tau}{c}\, (2 Q - S_0), \\
 |S_c - S_\infty| &\le \max_j \lVert A_j\rVert\, \lVert \hat\lambda_c - \hat\lambda_\infty\rVert + \frac kc .
 \end{aligned}
 $$
 
 So $\hat\lambda_c \to \hat\lambda_\infty$ and $S_c \to S_\infty$ as $c \to \infty$, uniformly on bounded intervals of
-$\hat\tau$, and $A w_c \to A w_\infty$ in the mean square. For $\hat\tau > 0$ moreover $S_0 < S_\infty < 2 Q - S_0$, and
+$\hat\tau$, and $A w_c \to A w_\infty$ in the mean square. Moreover $S_0 < S_\infty < 2 Q - S_0$, and
 
 $$
 \begin{aligned}
@@ -46,28 +45,24 @@ $$
 
 Proof
 -----
-*Two functions.* $S_c$ is a mean of $\hat\theta_{c,i}$ by exponentials, $\hat\theta_{c,i} = S_c + \tfrac1c
-\log(\pi_i/u_{0,i}^2)$, and $\pi_i \le 1$. So $S_c \le \max_i \hat\theta_{c,i} \le S_c + k/c$, and likewise for
-$\sigma_c$ and $\max_i \hat\theta_i$ at any $\hat\theta$: $\hat D_c \le \hat D_\infty$.
-
-*Two flows.* With $g_c = \nabla\hat D_c(\hat\lambda_c)$ and $g$ the subgradient of $\hat D_\infty$ at
-$\hat\lambda_\infty$ with which it moves, a convex function lies above its tangents:
+*Two flows.* With $\hat\theta_c = S_c \mathbf 1 + \tfrac1c \log(\pi_c/u_0^2)$ and $s = S_\infty \mathbf 1 -
+\hat\theta_\infty \ge 0$, which vanishes where $w_\infty$ does not,
 
 $$
 \begin{aligned}
 \tfrac12 \tfrac{d}{d\hat\tau} \lVert \hat\lambda_c - \hat\lambda_\infty\rVert^2
-  &= \langle g_c, \hat\lambda_\infty - \hat\lambda_c\rangle + \langle g, \hat\lambda_c - \hat\lambda_\infty\rangle \\
-  &\le (\hat D_c - \hat D_\infty)(\hat\lambda_\infty) + (\hat D_\infty - \hat D_c)(\hat\lambda_c) .
+  &= - \langle w_c - w_\infty, \hat\theta_c - \hat\theta_\infty\rangle \\
+  &= - (S_c - S_\infty)^2 - \langle w_c, s\rangle + \tfrac1c \langle w_\infty - w_c, \log(\pi_c/u_0^2)\rangle .
 \end{aligned}
 $$
 
-The first difference is at most 0; the second is $\tfrac12 (\max_i \hat\theta_{c,i})^2 - \tfrac12 S_c^2$, at most $S_c
-\tfrac kc + \tfrac{k^2}{2 c^2}$. Integrate.
+Drop what is not positive, and integrate. In what is left $\langle w_c, \log(\pi_c/u_0^2)\rangle = S_c
+\operatorname{KL}(\pi_c \,\|\, u_0^2) \ge 0$, and $\log(\pi_c/u_0^2) \le k$ as $\pi_c \le 1$: it is at most $\tfrac kc
+S_\infty$. That $S_\infty < 2 Q - S_0$ is shown below.
 
-*The mass.* $D_{\hat\Phi_c}(z^\circ, w_c)$ does not increase ({prf:ref}`thm-dissipation`), and by
-{prf:ref}`thm-rescaled_dual_flow` it is at least $\tfrac12 (Q - S_c)^2$, and at the start at most $\tfrac12 (Q - S_0)^2
-+ \tfrac kc Q$. That is the bound $\bar S$. For the third bound, the maxima of $\hat\theta_c$ and $\hat\theta_\infty$
-differ by at most $\max_j \lVert A_j\rVert\, \lVert \hat\lambda_c - \hat\lambda_\infty\rVert$.
+*The mass.* $S_c$ is a mean of $\hat\theta_{c,i}$ by exponentials, so $S_c \le \max_i \hat\theta_{c,i} \le S_c + \tfrac
+kc$; and this maximum is within $\max_j \lVert A_j\rVert\, \lVert \hat\lambda_c - \hat\lambda_\infty\rVert$ of
+$S_\infty$. Likewise $\hat D_c \to \hat D_\infty$ uniformly on bounded sets.
 
 *Mean square.* $\int_0^T \lVert\hat\lambda_c'\rVert^2 = \hat D_c(0) - \hat D_c(\hat\lambda_c(T))$ tends to $\hat
 D_\infty(0) - \hat D_\infty(\hat\lambda_\infty(T)) = \int_0^T \lVert\hat\lambda_\infty'\rVert^2$. As $\hat\lambda_c'$
@@ -87,8 +82,9 @@ w_\infty\rangle = \lVert w_\infty\rVert_1$.
 Boundary
 --------
 - **Checked.** The algebra of the bounds. All of them on ugly problems, the flow integrated at ratios from 60 to 6000
-  over $Q$, the path computed exactly by active sets; and its weights against a linear program. The distance that is
-  seen falls like $1/c$; what is proved of it is $1/\sqrt c$, which the first times, of the order of $k/c$, do need.
+  over $Q$, the path computed exactly by active sets; and its weights against a linear program. The first bound
+  needs the flow, and is nearly attained along it: both fall like $1/c$ in the runs. The second knows the start alone,
+  and is of the order $1/\sqrt c$; at the first times, $\hat\tau$ of the order of $k/c$, it is not far from the truth.
 - **Assumed.** Nothing but what is classical: a finite convex function has exactly one gradient flow from each point.
 - **No run can test.** The limit $c \to \infty$. It is proved. Where several $w_\infty$ have one $A w_\infty$, all are
   minimisers; which of them $w_c$ tends to is not said.
@@ -99,7 +95,7 @@ Derived here. {cite:t}`Burger2006` introduce inverse scale space methods for fun
 {cite:t}`Osher2016` use such dynamics for sparse recovery.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
@@ -108,47 +104,56 @@ from scipy.optimize import nnls
 
 from companion.verification.cases import normalized_flow, start_radius
 from companion.verification.ensemble import Case, Ensemble
-from companion.verification.measuring import rescaled
+from companion.verification.measuring import lag
 from companion.verification.symbolic import Depth, Derivation, Step, c, reduced
 from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
 from wnlib.flows.polar import Polar
 from wnlib.flows.weight_norm import WeightNormFlow
-from wnlib.limits.large_ratio import LargeRatioPath, large_ratio_path
+from wnlib.limits.large_ratio import large_ratio_path
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
 from wnlib.trajectories.integration import integrate
+from wnlib.trajectories.trajectory import Trajectory
 
-ROUNDING = 1e-6  # of the dual variable
+RTOL = 1e-6  # of the solver
 
 
 def derive(depth: Depth = 2) -> Derivation:
-    """What the two objectives differ by, the bound on the mass, and the one on the growth."""
-    S, k, Q, S_0, s, E = sp.symbols(r"S_c k Q S_0 S_\infty \varepsilon", positive=True)
-    apart = sp.expand(((S + E) ** 2 - S**2) / 2)
-    bar = Q + sp.sqrt((Q - S_0) ** 2 + 2 * k * Q / c)
+    """How the distance changes, with three weights of which the limit has two; and the bound on the growth."""
+    S, s, Q, S_0 = sp.symbols(r"S_c S_\infty Q S_0", positive=True)
+    w, limit, logs = (sp.symbols(f"{name}_1:4", real=True) for name in ("w", "v", "l"))  # l: log(pi_c/u_0^2)
+    behind = sp.Symbol("s_3", nonnegative=True)
+    mass, whole = sp.Add(*w), limit[0] + limit[1]
+    theta_c, theta = [mass + each / c for each in logs], [whole, whole, whole - behind]
+    paired = zip(w, (limit[0], limit[1], 0), theta_c, theta, strict=True)
+    change = -sp.Add(*((a - b) * (x - y) for a, b, x, y in paired))
+    driven = (limit[0] - w[0]) * logs[0] + (limit[1] - w[1]) * logs[1] - w[2] * logs[2]
     growth = s**2 / 2 - Q * (s - S_0) - S_0**2 / 2
     residuals = reduced(
-        apart - S * E - E**2 / 2,
-        2 * apart.subs(E, k / c) - k / c * (2 * S + k / c),
-        (Q - bar) ** 2 - (Q - S_0) ** 2 - 2 * k * Q / c,
+        sp.expand(change + (mass - whole) ** 2 + w[2] * behind - driven / c),
         growth - (s - S_0) * ((s + S_0) / 2 - Q),
     )
+    lost, entropy, k = (
+        sp.Symbol(r"{\langle w_c, s\rangle}"),
+        sp.Symbol(r"{\operatorname{KL}(\pi_c \,\|\, u_0^2)}"),
+        sp.Symbol("k"),
+    )
+    pushed = sp.Symbol(r"{\langle w_\infty - w_c, \log(\pi_c/u_0^2)\rangle}")
     steps = (
         Step(
-            "Two objectives",
-            r"\hat D_\infty - \hat D_c",
-            apart,
-            r"At $\hat\lambda_c$, with $\varepsilon = \max_i \hat\theta_{c,i} - S_c \le k/c$.",
+            "Two flows",
+            r"\tfrac12 \tfrac{d}{d\hat\tau} \lVert \hat\lambda_c - \hat\lambda_\infty\rVert^2",
+            pushed / c - (S - s) ** 2 - lost,
+            r"$\hat\theta_c$ and $\hat\theta_\infty$ inserted; $\langle w_\infty, s\rangle$ is 0.",
         ),
         Step(
-            "Two flows",
-            r"\tfrac{d}{d\hat\tau} \lVert \hat\lambda_c - \hat\lambda_\infty\rVert^2",
-            k / c * (2 * S + k / c),
-            "Tangents of both functions.",
+            "The entropy that is missing",
+            r"\langle w_\infty - w_c, \log(\pi_c/u_0^2)\rangle",
+            k * s - S * entropy,
+            r"Each logarithm is at most $k$.",
             r"\le",
         ),
-        Step("The mass", r"(Q - S_c)^2", (Q - S_0) ** 2 + 2 * k * Q / c, "The divergence does not increase.", r"\le"),
         Step(
             "Growth",
             r"\hat D_\infty(\hat\lambda_\infty) - \hat D_\infty(0)",
@@ -160,70 +165,50 @@ def derive(depth: Depth = 2) -> Derivation:
     return Derivation(steps, residuals)
 
 
-@dataclass(frozen=True, eq=False)
-class Followed:
-    """A flow at some T of its snapshots, with the first of the bounds (T,) on its squared distance from the limit."""
-
-    flow: WeightNormFlow
-    problem: Problem
-    start: Polar
-    times: Array
-    dual: Array
-    masses: Array
-    first: Array
-
-    @classmethod
-    def of(cls, flow: WeightNormFlow, problem: Problem, start: Polar, share: float) -> "Followed":
-        """Until only a `share` of the loss of w = 0 is left."""
-        path = integrate(flow, problem, start, 1e12, rtol=ROUNDING, stop_loss=share * problem.loss_of_zero)
-        found, at = rescaled(path, start), np.linspace(len(path.t) // 8, len(path.t) - 1, 10).astype(int)
-        noise = (ROUNDING * np.abs(found.dual).max()) ** 2
-        return cls(flow, problem, start, found.times[at], found.dual[at], path.l1[at], found.apart[at] + noise)
-
-    @property
-    def k(self) -> float:
-        return float(-2 * self.start.log_direction.min())
-
-    def second(self, Q: float) -> Array:
-        """The second bound, (T,)."""
-        c = self.flow.ratio
-        return np.asarray(self.k * self.times / c * (2 * self.largest_mass(Q) + self.k / c))
-
-    def largest_mass(self, Q: float) -> float:
-        return Q + float(np.sqrt((Q - float(self.start.radius) ** 2) ** 2 + 2 * self.k * Q / self.flow.ratio))
-
-    def distance(self, path: LargeRatioPath, clock: float = 1.0) -> Array:
-        """From the limit, (T,)."""
-        times, A = clock * self.times, self.problem.A
-        return np.asarray(
-            np.linalg.norm(self.dual - times[:, None] * self.problem.y + path.integral(times) @ A.T, axis=1)
-        )
-
-
 @cache  # falsifiers look at the same
-def followed(case: Case) -> Followed:
+def followed(case: Case) -> Trajectory:
     flow = normalized_flow(case)
-    return Followed.of(flow, case.problem, flow.start(case.n, start_radius(case), case.direction), 1e-8)
+    return to_fit(flow, case.problem, flow.start(case.n, start_radius(case), case.direction), 1e-8)
+
+
+def to_fit(flow: WeightNormFlow, problem: Problem, start: Polar, share: float) -> Trajectory:
+    """Until only a `share` of the loss of w = 0 is left."""
+    return integrate(flow, problem, start, 1e12, rtol=RTOL, stop_loss=share * problem.loss_of_zero)
+
+
+def spread(start: Polar) -> float:
+    """k."""
+    return float(-2 * start.log_direction.min())
 
 
 def measure(case: Case, other: float = 1.0, clock: float = 1.0, share: float = 1.0, start: float = 1.0) -> Measurement:
-    """Two bounds on the squared distance, those on the mass, and the path's mass against basis pursuit's.
+    """The squared distance and the masses against their bounds, the limit's mass against basis pursuit's.
 
     For the falsifiers: a path from `other` times the radius, with another `clock`; a `share` of the interpolant;
     weights that the path of a `start` beyond the window would jump to.
     """
-    flow, problem, Q = followed(case), case.problem, float(case.target.sum())
-    path = large_ratio_path(problem, replace(flow.start, radius=other * flow.start.radius))
-    distance, weights = flow.distance(path, clock), path.at(clock * flow.times)
-    away = np.linalg.norm(problem.A, axis=0).max() * distance + flow.k / flow.flow.ratio
-    at = weights[[0, 5, -1]] if start == 1 else _beyond(problem, start * Q)
-    pursued = [basis_pursuit(Problem(problem.A, problem.A @ w, w)).value for w in at]
-    above = np.full(len(distance), flow.largest_mass(share * Q))
-    gone = np.abs(flow.masses - weights.sum(axis=1))
+    problem, trajectory = case.problem, followed(case)
+    begin, ratio, Q = trajectory.points[0], normalized_flow(case).ratio, float(case.target.sum())
+    found = lag(trajectory, large_ratio_path(problem, replace(begin, radius=other * begin.radius)), clock)
+    at = np.linspace(len(found.times) // 8, len(found.times) - 1, 10).astype(int)
+    k, most = spread(begin), 2 * share * Q - float(begin.radius) ** 2
+    noise = RTOL * float(found.times[-1]) * np.linalg.norm(problem.y)
+    squared, masses = found.distance[at] ** 2, found.weights[:, at].sum(axis=2)
+    away = np.linalg.norm(problem.A, axis=0).max() * found.distance[at] + k / ratio
+    limits = found.weights[1, at[[0, 5, -1]]] if start == 1 else _beyond(problem, start * Q)
+    pursued = [basis_pursuit(Problem(problem.A, problem.A @ w, w)).value for w in limits]
     return Measurement(
-        np.concatenate([distance**2, distance**2, gone, flow.masses, at.sum(axis=1)]),
-        np.concatenate([flow.first, flow.second(share * Q), away, above, pursued]),
-        main=range(2 * len(distance)),
+        np.concatenate([squared, squared, np.abs(masses[0] - masses[1]), masses[1], limits.sum(axis=1)]),
+        np.concatenate(
+            [
+                found.bound[at] ** 2 + noise**2,
+                2 * k * found.times[at] / ratio * most + noise**2,
+                away,
+                np.full(len(at), most),
+                pursued,
+            ]
+        ),
+        main=range(2 * len(at)),
     )
 
 
@@ -236,13 +221,13 @@ def _beyond(problem: Problem, mass: float) -> Array:
 
 def nearly_there(case: Case, crude: bool) -> Measurement:
     """One weight is measured, and the start has nearly its mass, in all weights alike."""
-    problem = Problem(np.eye(1, case.n), np.ones(1))
-    flow = WeightNormFlow(2, 100 * case.ratio)
-    found = Followed.of(flow, problem, flow.start(case.n, 1 - 1e-6), 1e-4)
-    square = found.distance(large_ratio_path(problem, found.start)) ** 2
-    bound = found.second(1.0) if crude else found.first
-    at = int(np.argmax(square / bound))
-    return Measurement(square[at], bound[at])
+    problem, flow = Problem(np.eye(1, case.n), np.ones(1)), WeightNormFlow(2, 100 * case.ratio)
+    begin = flow.start(case.n, 1 - 1e-6)
+    found = lag(to_fit(flow, problem, begin, 1e-4), large_ratio_path(problem, begin))
+    later = slice(len(found.times) // 8, None)
+    bound = 2 * spread(begin) * found.times / flow.ratio * (2 - float(begin.radius) ** 2) if crude else found.bound**2
+    at = int(np.argmax((found.distance**2 / np.maximum(bound, 1e-300))[later])) + later.start
+    return Measurement(found.distance[at] ** 2, bound[at])
 
 
 THEOREM = Theorem(

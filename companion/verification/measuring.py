@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.integrate import RK45, solve_ivp
+from scipy.integrate import RK45, cumulative_trapezoid, solve_ivp
 
 from companion.verification.theorem import Measurement
 from wnlib._checks import Array
 from wnlib.flows.flow import Field, Flow
 from wnlib.flows.geometry import MirrorMap, mirror_map
 from wnlib.flows.polar import Polar
+from wnlib.limits.large_ratio import LargeRatioPath
 from wnlib.limits.limit import limit
 from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
@@ -66,34 +67,39 @@ def clock(trajectory: Trajectory, mirror: MirrorMap) -> tuple[Array, Array]:
     return tau, integral(trajectory, lambda part: mirror.speed(part.points) * part.loss)
 
 
-@dataclass(frozen=True, eq=False)
-class Rescaled:
-    r"""Weight normalization at depth 2 in the units of the theorem on the rescaled dual flow, at T snapshots.
+FINER = 4  # points in each step of the solver, where integrands jump
 
-    times  $\hat\tau$, (T,); dual  $\hat\lambda$, (T, M)
-    apart  $\int \bigl( (\max_i \hat\theta_i)^2 - S^2 \bigr) d\hat\tau$, (T,)
+
+@dataclass(frozen=True, eq=False)
+class Lag:
+    r"""Weight normalization at depth 2 behind its limit at an infinite ratio, at T times; all of shape (T, ...).
+
+    times     $\hat\tau$, of the theorem on the rescaled dual flow
+    distance  $\lVert\hat\lambda_c - \hat\lambda_\infty\rVert$
+    bound     on it, by what the entropy is behind: see the theorem on inverse scale space
+    weights   of the flow and of the limit, (2, T, N)
     """
 
     times: Array
-    dual: Array
-    apart: Array
+    distance: Array
+    bound: Array
+    weights: Array
 
 
-def rescaled(trajectory: Trajectory, start: Polar) -> Rescaled:
-    """The snapshots of a flow of weight normalization at depth 2 from a start."""
-    unit = 2 / float(trajectory.flow.relative_rate(start.radius))  # of the dual variables, and of their time
-    mirror, mass = mirror_map(trajectory.flow, float(start.radius)), float(start.radius) ** 2
-
-    def theta(part: Trajectory) -> Array:
-        return mass + unit * (mirror.gradient(part.points) - mirror.gradient(start))
-
-    def rates(part: Trajectory) -> Array:
-        apart = np.maximum(theta(part).max(axis=1) ** 2 - part.l1**2, 0)  # rounding aside, it is >= 0
-        return unit * mirror.speed(part.points)[:, None] * np.column_stack([np.ones(len(part.t)), apart])
-
-    times, apart = integral(trajectory, rates).T
-    dual = least_squares(trajectory.problem.A.T, (theta(trajectory) - mass).T).T
-    return Rescaled(times, dual, apart)
+def lag(trajectory: Trajectory, path: LargeRatioPath, clock: float = 1.0) -> Lag:
+    """At the solver's times and some between them; the limit may be read by another `clock`."""
+    t, problem, flow = trajectory.t, trajectory.problem, trajectory.flow
+    dense = trajectory.at(np.interp(np.arange(FINER * (len(t) - 1) + 1) / FINER, np.arange(len(t)), t))
+    start, unit = dense.points[0], 2 / float(flow.relative_rate(dense.points[0].radius))
+    mirror = mirror_map(flow, float(start.radius))
+    times = unit * integral(dense, lambda part: mirror.speed(part.points))
+    dual = unit * least_squares(problem.A.T, (mirror.gradient(dense.points) - mirror.gradient(start)).T).T
+    there = clock * times
+    ahead = there[:, None] * problem.y - path.integral(there) @ problem.A.T
+    weights = np.stack([dense.weights, path.at(there)])
+    missing = np.sum((weights[1] - weights[0]) * 2 * (dense.points.log_direction - start.log_direction), axis=1)
+    squared = unit * cumulative_trapezoid(missing, times, initial=0)
+    return Lag(times, np.linalg.norm(dual - ahead, axis=1), np.sqrt(np.maximum(squared, 0)), weights)
 
 
 FITTED = 1e-17  # of the loss at w = 0
