@@ -85,8 +85,8 @@ def trials(sigma: float, position: float, count: int) -> list[Paths]:
     return [paths(one, position) for one in several(M, N, SPARSITY, sigma, count)]
 
 
-def _followed(flow: Flow, problem: Problem, start: Polar) -> Trajectory:
-    return integrate(flow, problem, start, 1e9, rtol=1e-7, stop_loss=FITTED * problem.loss_of_zero)
+def _followed(flow: Flow, problem: Problem, start: Polar, until: float = 1e9) -> Trajectory:
+    return integrate(flow, problem, start, until, rtol=1e-7, stop_loss=FITTED * problem.loss_of_zero)
 
 
 def nonzeros(weights: Array) -> NDArray[np.intp]:
@@ -233,10 +233,26 @@ def losses(given: LargeRatioPath, problem: Problem, points: int = 200) -> tuple[
 
 
 def deep(
-    problem: Problem, depth: int, ratios: Sequence[float], position: float
+    problem: Problem, depth: int, ratios: Sequence[float], position: float, until: float = 1e3
 ) -> tuple[Cascade, dict[float, Trajectory]]:
-    r"""The saddles of a problem, and flows from $r_0^2/\rho(z^*)$ = `position` at the `ratios`, up to the time 1000."""
+    r"""The saddles of a problem, and flows from $r_0^2/\rho(z^*)$ = `position` at the `ratios`, at most for a time."""
     rho = float(np.sum(basis_pursuit(problem).weights ** (2 / depth)))
     start = GradientFlow(depth).start(problem.shape[1], float(np.sqrt(position * rho)))
-    flows = {ratio: WeightNormFlow(depth, ratio) for ratio in ratios}
-    return cascade(problem), {ratio: integrate(flow, problem, start, 1e3, rtol=1e-7) for ratio, flow in flows.items()}
+    return cascade(problem), {ratio: _followed(WeightNormFlow(depth, ratio), problem, start, until) for ratio in ratios}
+
+
+def spread(flow: Trajectory, share: float = 0.02) -> float:
+    r"""How far $p_i u_i^{L-2}$ is from equal on the support, over $\mu$: the median over the squared radius.
+
+    In the support is who has this `share` of the largest weight. What counts are the points at which there are two or
+    more and $\mu$ exceeds 5 % of its largest, once the loss is half that of the start.
+    """
+    force, u, power = flow.problem.residual(flow.weights) @ flow.problem.A, flow.points.direction, flow.flow.depth - 2
+    mu = np.sum(force * u ** (power + 2), axis=1)
+    support = flow.weights > share * flow.weights.max(axis=1, keepdims=True)
+    pulls = force * u**power
+    gaps = np.max(pulls, axis=1, initial=-np.inf, where=support) - np.min(pulls, axis=1, initial=np.inf, where=support)
+    here = (support.sum(axis=1) >= 2) & (mu > 0.05 * mu.max()) & (flow.loss < 0.5 * flow.loss[0])
+    gaps, passed = (gaps / mu)[here], np.gradient(flow.radius**2)[here]
+    order = np.argsort(gaps)
+    return float(gaps[order][np.searchsorted(np.cumsum(passed[order]), passed.sum() / 2)])
