@@ -242,7 +242,7 @@ CHANGES: Changes = {
     "LargeRatioPath._within": {
         "a jump in the place of a decay": (
             "since + decay * np.expm1(-since / decay)",
-            "since - 0 * decay * np.expm1(-since / decay)",
+            "since",
         ),
     },
     "Position.piece": {
