@@ -1,15 +1,17 @@
 """What measurements share: several comparisons in one, times to follow a flow for, and velocities as they are."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.integrate import RK45, solve_ivp
+from scipy.integrate import RK45, cumulative_trapezoid, solve_ivp
 
 from companion.verification.theorem import Measurement
 from wnlib._checks import Array
 from wnlib.flows.flow import Field, Flow
-from wnlib.flows.geometry import MirrorMap
+from wnlib.flows.geometry import MirrorMap, mirror_map
 from wnlib.flows.polar import Polar
+from wnlib.limits.large_ratio import LargeRatioPath
 from wnlib.limits.limit import limit
 from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
@@ -51,17 +53,53 @@ POINTS, WEIGHTS = np.polynomial.legendre.leggauss(6)  # within each step of the 
 
 
 def integral(trajectory: Trajectory, rate: Callable[[Trajectory], Array]) -> Array:
-    """Of a `rate` along the trajectory, from the start to each snapshot, (T,)."""
+    """Of a `rate` along the trajectory, one (T,) or several (T, K), from the start to each snapshot; as many."""
     t, half = trajectory.t, np.diff(trajectory.t)[:, None] / 2
     dense = trajectory.at(np.minimum((t[:-1, None] + half * (1 + POINTS)).ravel(), t[-1]))
-    each = np.sum(half * WEIGHTS * rate(dense).reshape(half.size, -1), axis=1)
-    return np.concatenate([[0.0], np.cumsum(each)])
+    rates = rate(dense)
+    each = np.einsum("ij,ij...->i...", half * WEIGHTS, rates.reshape(half.size, len(POINTS), *rates.shape[1:]))
+    return np.concatenate([np.zeros_like(each[:1]), np.cumsum(each, axis=0)])
 
 
 def clock(trajectory: Trajectory, mirror: MirrorMap) -> tuple[Array, Array]:
     r"""The integrals of $\kappa L$ and of $\kappa L\, \ell$ over time, from the start to each snapshot, (T,) each."""
     tau = integral(trajectory, lambda part: mirror.speed(part.points))
     return tau, integral(trajectory, lambda part: mirror.speed(part.points) * part.loss)
+
+
+FINER = 4  # points in each step of the solver, where integrands jump
+
+
+@dataclass(frozen=True, eq=False)
+class Lag:
+    r"""Weight normalization at depth 2 behind its limit at an infinite ratio, at T times; all of shape (T, ...).
+
+    times     $\hat\tau$, of the theorem on the rescaled dual flow
+    distance  $\lVert\hat\lambda_c - \hat\lambda_\infty\rVert$
+    bound     on it, by what the entropy is behind: see the theorem on inverse scale space
+    weights   of the flow and of the limit, (2, T, N)
+    """
+
+    times: Array
+    distance: Array
+    bound: Array
+    weights: Array
+
+
+def lag(trajectory: Trajectory, path: LargeRatioPath, clock: float = 1.0) -> Lag:
+    """At the solver's times and some between them; the limit may be read by another `clock`."""
+    t, problem, flow = trajectory.t, trajectory.problem, trajectory.flow
+    dense = trajectory.at(np.interp(np.arange(FINER * (len(t) - 1) + 1) / FINER, np.arange(len(t)), t))
+    start, unit = dense.points[0], 2 / float(flow.relative_rate(dense.points[0].radius))
+    mirror = mirror_map(flow, float(start.radius))
+    times = unit * integral(dense, lambda part: mirror.speed(part.points))
+    dual = unit * least_squares(problem.A.T, (mirror.gradient(dense.points) - mirror.gradient(start)).T).T
+    there = clock * times
+    ahead = there[:, None] * problem.y - path.integral(there) @ problem.A.T
+    weights = np.stack([dense.weights, path.at(there)])
+    missing = np.sum((weights[1] - weights[0]) * 2 * (dense.points.log_direction - start.log_direction), axis=1)
+    squared = unit * cumulative_trapezoid(missing, times, initial=0)
+    return Lag(times, np.linalg.norm(dual - ahead, axis=1), np.sqrt(np.maximum(squared, 0)), weights)
 
 
 FITTED = 1e-17  # of the loss at w = 0

@@ -232,7 +232,8 @@ def limits(given: Given) -> list[Any]:
 
 def large_ratio(given: Given) -> list[Any]:
     path = wnlib.large_ratio_path(PROBLEM, PLAIN.start(3, 0.5))
-    return [path.at(given.array("times", [0, 1]))]
+    times = given.array("times", [0, 1])
+    return [path.at(times), path.integral(times)]
 
 
 def descent(given: Given) -> list[Any]:

@@ -52,6 +52,19 @@ def test_weights_jump_where_an_entry_has_caught_up_and_not_their_mass():
     assert_allclose(path.at(np.nextafter(path.times[1], 0)), path.arriving[1], rtol=1e-9)
 
 
+def test_the_integral_is_that_of_the_weights_and_the_dual_variable_has_its_maximum_where_they_are():
+    problem = Problem.gaussian(10, 30, 6, seed=1)
+    path = large_ratio_path(problem, FLOW.start(30, 0.5))
+    times = np.linspace(0, 2 * path.times[-2], 20_001)
+    weights = path.at(times)
+    sums = np.cumsum(np.diff(times)[:, None] * (weights[1:] + weights[:-1]) / 2, axis=0)
+    assert_allclose(path.integral(times)[1:], sums, atol=1e-3 * sums.max())
+    theta = 0.25 + (times[:, None] * problem.y - path.integral(times) @ problem.A.T) @ problem.A
+    masses = weights.sum(axis=1)
+    assert_allclose(theta.max(axis=1), masses, rtol=1e-9)
+    assert np.all((theta >= masses[:, None] * (1 - 1e-9)) | (weights < 1e-9))
+
+
 def test_the_direction_of_the_start_does_not_matter():
     problem = Problem.gaussian(10, 30, 2, seed=1)
     paths = [large_ratio_path(problem, FLOW.start(30, 0.5, u)) for u in (None, np.geomspace(1, 9, 30))]

@@ -236,6 +236,7 @@ def started(by: Scaling) -> Answer:
             path = large_ratio_path(problem, GradientFlow(2).start(problem.shape[1], by(0.3, by.point)))
             answer["path"] = (path.weights, by.weights)
             answer["events"] = (path.times[:-1], -2 * by.matrix)
+            answer["integral"] = (path.integral(by(3.0, -2 * by.matrix)), by.weights - 2 * by.matrix)
         answer["barrier"] = (collapse_barrier(problem, by.depth, DIRECTION), 0)
     return answer
 

@@ -10,10 +10,10 @@ CHANGES: Changes = {
     },
     "integral": {
         "no lengths of steps in an integral": (
-            "half * WEIGHTS * rate(dense).reshape(half.size, -1)",
-            "WEIGHTS * rate(dense).reshape(half.size, -1)",
+            "half * WEIGHTS",
+            "np.ones_like(half) * WEIGHTS",
         ),
-        "an integral over each step alone": ("np.cumsum(each)", "each"),
+        "an integral over each step alone": ("np.cumsum(each, axis=0)", "each"),
     },
     "clock": {
         "the loss squared in the dissipated loss": (

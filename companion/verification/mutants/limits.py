@@ -236,4 +236,27 @@ CHANGES: Changes = {
             "float(np.log(surplus / least)) / (L - 1)",
         ),
     },
+    "LargeRatioPath.integral": {
+        "the earlier pieces left out": ("before[piece]", "0 * before[piece]"),
+    },
+    "LargeRatioPath._within": {
+        "a jump in the place of a decay": (
+            "since + decay * np.expm1(-since / decay)",
+            "since",
+        ),
+    },
+    "Position.piece": {
+        "twice the decay of the multiplier": ("float(slope.sum())", "2 * float(slope.sum())"),
+        "events that are noticed too late": (
+            "decay * min(until, default=np.inf)",
+            "2 * decay * min(until, default=np.inf)",
+        ),
+    },
+    "Position._catching_up": {
+        "entries that never catch up": ("high > low", "high < low"),
+        "the force of least squares doubled": ("decay * alpha * u", "2 * decay * alpha * u"),
+    },
+    "Position._relax": {
+        "a support that is never left": ("wanted.min() < 0", "wanted.min() < -np.inf"),
+    },
 }
