@@ -3,7 +3,9 @@ r"""The ratio that a user needs
 The leading order of the sharp excess, solved for the learning-rate ratio, tells it from basis pursuit alone, nearly
 always within a twentieth.
 
-Statement --------- Let $L \in \{2, 3, 4\}$, let $A$ have independent Gaussian entries, $N$ from 24 to 48 and $M =
+Statement
+---------
+Let $L \in \{2, 3, 4\}$, let $A$ have independent Gaussian entries, $N$ from 24 to 48 and $M =
 \lceil 2 s \log(N/s) \rceil$, and let $y = A w$ with $s \le 3$ nonzero weights. Let $\bar c$ be the ratio at which
 weight-normalized gradient flow from $r_0$ ends with the relative $\ell_1$ excess $\varepsilon$, and $c$ the one at
 which it would by the leading order of {prf:ref}`thm-sharp_excess` and {prf:ref}`thm-sharp_excess_deep`: with the
