@@ -210,7 +210,7 @@ THEOREM = Theorem(
     __name__,
     __doc__,
     kind=Kind.UPPER_BOUND,
-    about=("wnlib.margin", "wnlib.needed_ratio", "wnlib.needed_scale"),
+    about=("wnlib.basis_pursuit", "wnlib.margin", "wnlib.needed_ratio", "wnlib.needed_scale"),
     tolerance=1e-6,
     ensemble=Ensemble(depths=(3, 4, 5, 6), ratios=(4, 12), scales=(0.4, 0.8), columns=(8, 16)),
     derive=derive,
@@ -227,6 +227,7 @@ THEOREM = Theorem(
     ),
     attained=(Attained("for the limit's own certificate, and for a single weight off the support", attained),),
     mutants=(
+        "columns times their costs",
         "a direction that is not in the kernel",
         "the start's magnification alone",
         "the growth on the support subtracted",

@@ -290,6 +290,7 @@ DOORS: dict[str, Door] = {
     "SeparateFlow": separate,
     "Trajectory": trajectory,
     "WeightNormFlow": normalized,
+    "basis_pursuit": lambda given: wnlib.basis_pursuit(PROBLEM, given.array("costs", [1, 2, 2])).weights,
     "cascade": lambda given: wnlib.cascade(PROBLEM, given.integer("most", 2)).dual_time,
     "collapse_barrier": lambda given: wnlib.collapse_barrier(
         PROBLEM, given.integer("depth", 3), given.array("direction", [1, 2, 2])
@@ -346,7 +347,6 @@ NUMBERLESS = {
     "DescentMethod",
     "Flow",
     "attainable_weights",
-    "basis_pursuit",
     "large_ratio_path",
 }  # those of the classes' heirs are above
 RESULTS = {

@@ -5,11 +5,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from numpy.typing import ArrayLike
 from scipy import optimize
 from scipy.optimize import linprog
 from strategies import duplicated, error, low_rank, name
 
-from wnlib import BasisPursuit, Problem, basis_pursuit
+from wnlib import ArgumentError, BasisPursuit, Problem, basis_pursuit
+from wnlib._checks import Array
 
 ENSEMBLES = [Problem.gaussian, Problem.rademacher, Problem.dct, Problem.fourier]
 ensembles = pytest.mark.parametrize("ensemble", ENSEMBLES, ids=name)
@@ -123,13 +125,14 @@ def test_row_space_and_kernel_split_the_weights(problem: Problem, rank: int) -> 
     np.testing.assert_allclose(problem.A @ kernel, 0, atol=1e-14)
 
 
-def certify(problem: Problem, solution: BasisPursuit) -> None:
+def certify(problem: Problem, solution: BasisPursuit, costs: ArrayLike = 1.0) -> None:
     """Optimality by weak duality, recomputed from the problem alone."""
+    chi = np.broadcast_to(costs, problem.shape[1])
     assert solution.weights.min() >= 0
     assert np.linalg.norm(problem.A @ solution.weights - problem.y) <= 1e-9 * np.linalg.norm(problem.y)
-    assert (problem.A.T @ solution.dual).max() <= 1 + 1e-12
-    assert abs(solution.weights.sum() - problem.y @ solution.dual) <= 1e-9 * solution.value
-    np.testing.assert_allclose(solution.value, solution.weights.sum(), rtol=1e-15)
+    assert (problem.A.T @ solution.dual / chi).max() <= 1 + 1e-12
+    assert abs(chi @ solution.weights - problem.y @ solution.dual) <= 1e-9 * solution.value
+    np.testing.assert_allclose(solution.value, chi @ solution.weights, rtol=1e-14)
     np.testing.assert_allclose(solution.gap, solution.value - problem.y @ solution.dual, atol=1e-9)
     assert abs(solution.gap) <= 1e-9 * solution.value
     assert solution.residual <= 1e-9
@@ -141,6 +144,33 @@ def certify(problem: Problem, solution: BasisPursuit) -> None:
 def test_basis_pursuit_is_certified(ensemble, signed: bool, sparsity: int) -> None:
     problem = ensemble(20, 40, sparsity, seed=3, signed=signed)
     certify(problem, basis_pursuit(problem))
+
+
+@pytest.mark.parametrize("spread", [0.5, 3.0, 10.0])
+def test_basis_pursuit_is_certified_with_costs(spread: float) -> None:
+    problem = Problem.gaussian(12, 30, 3, seed=1)
+    costs = np.exp(spread * np.random.default_rng(0).standard_normal(30))
+    certify(problem, basis_pursuit(problem, costs), costs)
+
+
+def test_equal_costs_change_the_value_alone() -> None:
+    problem = Problem.gaussian(12, 30, 3)
+    plain, doubled = basis_pursuit(problem), basis_pursuit(problem, np.full(30, 2.0))
+    assert error(doubled.weights, plain.weights) <= 1e-13
+    np.testing.assert_allclose(doubled.value, 2 * plain.value)
+
+
+@pytest.mark.parametrize(
+    ("costs", "said"),
+    [
+        ([1.0, 0.0], r"costs must be > 0 in every entry, got a minimum of 0\.0"),
+        ([1.0], r"costs must have shape \(2\)"),
+        ([1.0, np.nan], "costs must be finite"),
+    ],
+)
+def test_bad_costs_are_named(costs: list[float], said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        basis_pursuit(Problem([[1.0, 2.0]], [1.0]), costs)
 
 
 @pytest.mark.parametrize(
@@ -157,21 +187,23 @@ def test_basis_pursuit_recovers_sparse_weights() -> None:
     assert abs(solution.gap) <= 1e-13 * solution.value
 
 
-def least_value_of_supports(problem: Problem) -> float:
+def least_value_of_supports(problem: Problem, costs: Array) -> float:
     """Basis pursuit by brute force: an optimum is attained with at most rank(A) independent columns."""
     values = []
     for support in combinations(range(problem.shape[1]), problem.rank):
         part = problem.A[:, support]
         z, *_ = np.linalg.lstsq(part, problem.y, rcond=None)
         if z.min() >= -1e-12 and np.linalg.norm(part @ z - problem.y) <= 1e-10 * np.linalg.norm(problem.y):
-            values.append(z.sum())
+            values.append(costs[list(support)] @ z)
     return min(values)
 
 
 @given(m=st.integers(1, 3), extra=st.integers(1, 4), seed=st.integers(0, 10**6))
 def test_basis_pursuit_agrees_with_brute_force(m: int, extra: int, seed: int) -> None:
     problem = Problem.gaussian(m, m + extra, min(2, m + extra), seed=seed)
-    np.testing.assert_allclose(basis_pursuit(problem).value, least_value_of_supports(problem), rtol=1e-9)
+    for costs in (np.ones(m + extra), np.random.default_rng(seed).uniform(0.2, 5.0, m + extra)):
+        value = least_value_of_supports(problem, costs)
+        np.testing.assert_allclose(basis_pursuit(problem, costs).value, value, rtol=1e-9)
 
 
 @pytest.mark.parametrize("unit", [1e-8, 1e-3, 1e8])

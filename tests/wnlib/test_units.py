@@ -201,6 +201,7 @@ def sparse(by: Scaling) -> Answer:
         "weights": (found.weights, by.weights),
         "value": (found.value, by.weights),
         "dual": (found.dual, -by.matrix),
+        "priced": (basis_pursuit(problem, DIRECTION).weights, by.weights),
         "stability": (stability(problem, found.weights), 0),
         "margin": (margin(problem).value, 0),
         "certificate": (margin(problem, DIRECTION).dual, -by.matrix),

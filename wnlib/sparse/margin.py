@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
-from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib._values import Value
 from wnlib.errors import ArgumentError, CertificateError, InfeasibleError
 from wnlib.linear.linear_program import linear_program
 from wnlib.linear.ranks import left_kernel
 from wnlib.problem import Problem
-from wnlib.sparse.basis_pursuit import basis_pursuit
+from wnlib.sparse.basis_pursuit import basis_pursuit, priced
 
 SUPPORT = 1e-9  # of the largest weight, below which one is none
 LEAST = 1e-9  # what costs less is free
@@ -88,23 +87,18 @@ def margin(problem: Problem, costs: ArrayLike | None = None) -> Margin:
         >>> found.target.tolist(), found.value  # the second weight measures half as much
         ([1.0, 0.0], 0.5)
     """
-    count = problem.shape[1]
-    p = np.ones(count) if costs is None else check.array("costs", costs, (count,))
-    if not p.min() > 0:
-        raise ArgumentError(f"costs must be > 0 in every entry, got a minimum of {p.min()}")
+    own, chi = priced(problem, costs)
     if not problem.y.any():
         raise ArgumentError("y must be nonzero, got the zero vector")
-    truth = None if problem.truth is None else problem.truth * p
-    priced = problem if costs is None else Problem(problem.A / p, problem.y, truth, problem.tolerance)
-    pursuit = basis_pursuit(priced)
+    pursuit = basis_pursuit(own)
     target = np.where(pursuit.weights > SUPPORT * pursuit.weights.max(), pursuit.weights, 0.0)
-    for found in range(count):  # minimisers, each with more support than the one before
+    for found in range(chi.size):  # minimisers, each with more support than the one before
         try:
-            value, dual, direction = cheapest(priced, target > 0)
+            value, dual, direction = cheapest(own, target > 0)
         except InfeasibleError:
-            value, dual, direction = np.inf, pursuit.dual, np.zeros(count)
+            value, dual, direction = np.inf, pursuit.dual, np.zeros_like(chi)
         if value > LEAST:
-            return Margin(value, target / p, found > 0, dual, direction / p, p)
+            return Margin(value, target / chi, found > 0, dual, direction / chi, chi)
         target = _halfway(target, direction)
     raise CertificateError("the minimisers of basis pursuit were not told apart from other interpolants")
 

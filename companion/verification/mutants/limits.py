@@ -170,6 +170,9 @@ CHANGES: Changes = {
     },
     # what is off the support of the sparse interpolant
     "_halfway": {"the last minimiser for one between": ("0.5 * reach", "reach")},
+    "priced": {
+        "columns times their costs": ("problem.A / chi", "problem.A * chi"),
+    },
     "cheapest": {
         "a direction that is not in the kernel": ("-coordinates @ v[~support]", "coordinates @ v[~support]"),
         "a certificate of half the costs": ("inverse.sum(axis=0)", "0.5 * inverse.sum(axis=0)"),
