@@ -22,8 +22,8 @@ from wnlib.limits.limit import limit
 from wnlib.limits.small_starts import SmallStart
 from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
-from wnlib.sparse.basis_pursuit import basis_pursuit
-from wnlib.sparse.margin import Margin, cheapest, margin
+from wnlib.sparse.basis_pursuit import basis_pursuit, priced
+from wnlib.sparse.margin import SUPPORT, Margin, cheapest, margin
 
 
 def normalized_flow(case: Case) -> WeightNormFlow:
@@ -147,12 +147,11 @@ def some_margin(case: Case, costs: Array) -> Margin:
     found = margin(case.problem, costs)
     if np.isfinite(found.value) or not found.several:
         return found
-    priced = Problem(case.problem.A / costs, case.problem.y)
-    target = basis_pursuit(priced).weights
-    value, dual, direction = cheapest(priced, target > 1e-9 * target.max())
-    return Margin(
-        value, np.where(target > 1e-9 * target.max(), target, 0.0) / costs, True, dual, direction / costs, costs
-    )
+    own, _ = priced(case.problem, costs)
+    target = basis_pursuit(own).weights
+    target = np.where(target > SUPPORT * target.max(), target, 0.0)
+    value, dual, direction = cheapest(own, target > 0)
+    return Margin(value, target / costs, True, dual, direction / costs, costs)
 
 
 def signed_problem(case: Case) -> Problem:
