@@ -21,7 +21,7 @@ def equations(problem: Problem, depth: int, seed: int, turn: float = 0.7) -> Cur
     """At a point near the start of its place, which is neither on the curve nor uniform."""
     rng = np.random.default_rng(seed)
     log_u = np.log(rng.uniform(0.5, 1.5, problem.shape[1]))
-    found, place = CurveEquations(problem, depth, log_u), Place(-0.3, 0.6, turn)
+    found, place = CurveEquations(problem, depth, log_u, np.inf), Place(-0.3, 0.6, turn)
     start = place.log_scale + np.mean(log_u) + turn * (log_u - np.mean(log_u))
     found.linearise(start, place)
     step = 0.01 * rng.uniform(-1, 1, problem.rank)
@@ -102,7 +102,7 @@ def test_towards_the_target_the_measurements_move_as_the_progress_has_it(p: Prob
 @few
 @given(problems, depths, seeds)
 def test_the_first_point_fulfils_the_equations(p: Problem, depth: int, seed: int) -> None:
-    at = CurveEquations(p, depth, np.log(np.random.default_rng(seed).uniform(0.5, 1.5, p.shape[1])))
+    at = CurveEquations(p, depth, np.log(np.random.default_rng(seed).uniform(0.5, 1.5, p.shape[1])), np.inf)
     assert (at.place.progress, at.place.turn) == (0, 0)
     at.linearise(at.log_x, at.place)
     correction = at.correction()
@@ -117,7 +117,7 @@ def test_newtons_method_converges_quadratically(depth: int, problem: Problem) ->
     """To the point whose measurements are asked for: that of the equations, moved by a hundredth on the basis."""
     there = equations(problem, depth, 0)
     known = Problem(problem.A, problem.A @ np.exp(depth * there.log_x))
-    at = CurveEquations(known, depth, there.log_direction)
+    at = CurveEquations(known, depth, there.log_direction, np.inf)
     place = there.place._replace(progress=1.0)
     log_x, distances = there.log_x, []
     at.linearise(log_x, place)
@@ -136,7 +136,7 @@ def test_newtons_method_converges_quadratically(depth: int, problem: Problem) ->
 def test_an_entry_far_larger_than_the_others_is_completed_in_a_unit_of_its_own() -> None:
     """Each of two pairs of equal columns has one entry in the basis, which determines the other alone."""
     pairs = Problem(np.repeat(np.eye(2), 2, axis=1), np.array([1.0, 2.0]))
-    at, place = CurveEquations(pairs, 3, np.zeros(4)), Place(0.0, 1.0, 1.0)
+    at, place = CurveEquations(pairs, 3, np.zeros(4), np.inf), Place(0.0, 1.0, 1.0)
     at.linearise(np.zeros(4), place)
     logarithms = np.array([0.0, 0.0, 2000.0, 2000.0])
     assert_allclose(at.complete(logarithms[at.basis.columns], place), logarithms, atol=1e-12)

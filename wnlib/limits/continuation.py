@@ -22,6 +22,7 @@ from wnlib.problem import Problem
 
 STEPS = 500  # Newton's steps on the way to one point
 TUBE = 0.2  # change of log x by a correction, up to which a point counts as being on the curve
+HEAVIEST = 14.0, 0.0, np.inf  # logarithms of what the weights of a start may have on the way, one way after another
 FIRST_STRIDE = 0.2
 TRIALS = 6  # corrections after which a prediction is given up
 GROWTH = 3.0  # of the logarithm of a weight outside the basis, in one step
@@ -80,9 +81,9 @@ class Continuation:
     `log_direction` (n,) and the columns of A are those of entries that some interpolant makes positive.
     """
 
-    def __init__(self, problem: Problem, depth: int, log_direction: Array) -> None:
+    def __init__(self, problem: Problem, depth: int, log_direction: Array, heaviest: float = HEAVIEST[0]) -> None:
         self.depth = depth
-        self.equations = CurveEquations(problem, depth, log_direction)
+        self.equations = CurveEquations(problem, depth, log_direction, heaviest)
         self.log_x, self.place = self.equations.log_x, self.equations.place
         self.stride = FIRST_STRIDE  # of log x, in the next prediction
 
@@ -150,6 +151,7 @@ class Continuation:
         still = abs(remaining) * max(moving / mass, 1e-6) <= STILL
         rounded = 0.5 * way.remaining <= abs(remaining) <= ROUNDED * EPS * abs(self.place.log_scale)
         if fits and (still or rounded) and not correction.residual < 0.5 * way.residual:
+            self._move(remaining * tangent, Place(remaining, 0.0, 0.0))  # which moves the weights by no digit
             return self._point(self.log_x, self.place.log_scale, correction, way.steps)
         way.residual, way.remaining = correction.residual, abs(remaining)
         self._advance(correction, tangent, everywhere, Place(1.0, 0.0, 0.0), remaining)
