@@ -154,15 +154,21 @@ class CurveEquations:
     def _outside(self, values: Array, log_sizes: Array) -> tuple[Array, Array]:
         """What of v = values e^log_sizes (N,) the basis does not determine: v - T v_B, without rounding errors.
 
-        Each entry in the unit of its largest term, whose logarithm is returned too: at large depths v_B may have terms
-        that exceed others by more than floats do.
+        In units (N,) whose logarithms are returned too: an entry's own, of its largest term, where v spans more than
+        floats do.
         """
         columns, T = self.basis.columns, self.basis.T
-        at_basis = np.where(T != 0, log_sizes[columns], -np.inf)
-        units = np.maximum(log_sizes, at_basis.max(axis=1))
-        direct, terms = values * np.exp(log_sizes - units), T * np.exp(at_basis - units[:, None]) * values[columns]
-        outside = direct - terms.sum(axis=1)
-        outside[np.abs(outside) < ROUNDING * (np.abs(direct) + np.abs(terms).sum(axis=1))] = 0
+        if np.ptp(log_sizes) <= EXPONENT:
+            units = np.full(len(values), log_sizes.max())
+            direct = values * np.exp(log_sizes - units)
+            from_basis, size = T @ direct[columns], np.abs(T) @ np.abs(direct[columns])
+        else:
+            at_basis = np.where(T != 0, log_sizes[columns], -np.inf)
+            units = np.maximum(log_sizes, at_basis.max(axis=1))
+            direct, terms = values * np.exp(log_sizes - units), T * np.exp(at_basis - units[:, None]) * values[columns]
+            from_basis, size = terms.sum(axis=1), np.abs(terms).sum(axis=1)
+        outside = direct - from_basis
+        outside[np.abs(outside) < ROUNDING * (np.abs(direct) + size)] = 0
         outside[columns] = 0
         return outside, units
 
