@@ -50,6 +50,25 @@ def test_the_basis_completes_to_a_point_with_the_invariants_of_its_place(p: Prob
 
 
 @few
+@given(problems, depths, seeds, st.sampled_from([5.0, 50.0, 600.0]))
+def test_a_start_completes_itself_in_each_entry_whatever_the_others_cost(
+    p: Problem, depth: int, seed: int, spread: float
+) -> None:
+    log_u = -spread * np.random.default_rng(seed).uniform(size=p.shape[1])
+    at, place = CurveEquations(p, depth, log_u, np.inf), Place(0.5, 1.0, 1.0)
+    at.linearise(0.5 + log_u, place)
+    assert_allclose(at.complete(on_basis(at), place), 0.5 + log_u, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("heaviest", [0.0, 2.0, np.inf])
+def test_the_direction_turns_at_a_level_that_bounds_the_heaviest_weight(heaviest: float) -> None:
+    log_u = np.log(np.random.default_rng(0).uniform(size=9) ** 6)
+    at = CurveEquations(FULL, 4, log_u, heaviest)
+    most = 4 * (at.place.log_scale + log_u.max() - at.log_x[0])
+    assert most == pytest.approx(min(heaviest, 4 * (log_u.max() - log_u.mean())))
+
+
+@few
 @given(problems, depths, seeds)
 def test_a_change_on_the_basis_is_one_everywhere_to_first_order(p: Problem, depth: int, seed: int) -> None:
     at = equations(p, depth, seed)

@@ -6,6 +6,11 @@ normalization lie on it as well (`wnlib.limit`). The curve is followed in $\xi =
 predictor and Newton's method as corrector, from a first point that is found likewise: from a uniform start $w_0$ of the
 size of the solution by moving the measurements from $A w_0$ to y, then the direction of the start from the uniform one
 to $u_0$.
+
+Along the curve itself x moves gently, $\|dx/d\xi\| \le \|x\|$, but not while the direction turns: among starts that are
+small where the solution is not, costs $u_0^{2-L}$ that change may exchange whole vertices at one point of the way, and
+large starts have limits so large that the measurements drown in their rounding errors. What the heaviest weight of the
+start may be on the way is between the two; if a way is lost, the next is tried.
 """
 
 from collections.abc import Callable
