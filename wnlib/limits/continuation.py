@@ -35,7 +35,9 @@ LEAP = 20.0  # of the logarithm of a factor in the basis, in one step
 SETTLING = 2  # corrections at a point from which on the weights move no more
 FAILURES = 25  # predictions given up on the way to one point
 STILL = 1e-15  # relative change of the weights that is none
-ROUNDED = 16  # rounding errors of log alpha, within which the goal is not told from where the curve is
+ROUNDED = (
+    16  # rounding errors of log alpha and of the mismatch, within which the goal is not told from where the curve is
+)
 STAY = Place(0.0, 0.0, 0.0)
 
 Mismatch = Callable[[float, float], tuple[float, float]]
@@ -154,7 +156,9 @@ class Continuation:
             if beyond is not None:
                 return beyond
         still = abs(remaining) * max(moving / mass, 1e-6) <= STILL
-        rounded = 0.5 * way.remaining <= abs(remaining) <= ROUNDED * EPS * abs(self.place.log_scale)
+        # Of the two terms of the mismatch, one may be far larger than log alpha: its slope is about as large.
+        terms = abs(self.place.log_scale) + abs(mismatch(self.place.log_scale, float(log_norm(self.log_x)))[1])
+        rounded = 0.5 * way.remaining <= abs(remaining) <= ROUNDED * EPS * terms
         if fits and (still or rounded) and not correction.residual < 0.5 * way.residual:
             self._move(remaining * tangent, Place(remaining, 0.0, 0.0))  # which moves the weights by no digit
             return self._point(self.log_x, self.place.log_scale, correction, way.steps)
