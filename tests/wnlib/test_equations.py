@@ -21,7 +21,7 @@ def equations(problem: Problem, depth: int, seed: int, turn: float = 0.7) -> Cur
     """At a point near the start of its place, which is neither on the curve nor uniform."""
     rng = np.random.default_rng(seed)
     log_u = np.log(rng.uniform(0.5, 1.5, problem.shape[1]))
-    found, place = CurveEquations(problem, depth, log_u), Place(-0.3, 0.6, turn)
+    found, place = CurveEquations(problem, depth, log_u, np.inf), Place(-0.3, 0.6, turn)
     start = place.log_scale + np.mean(log_u) + turn * (log_u - np.mean(log_u))
     found.linearise(start, place)
     step = 0.01 * rng.uniform(-1, 1, problem.rank)
@@ -47,6 +47,25 @@ def test_the_basis_completes_to_a_point_with_the_invariants_of_its_place(p: Prob
     ends = [log_x if depth == 2 else np.exp((2 - depth) * log_x) for log_x in (at.log_x, start)]
     assert np.abs(at.log_x - start).max() > 1e-4
     assert np.abs((ends[0] - ends[1]) @ p.kernel).max() <= 1e-11 * np.abs(ends[1]).max()
+
+
+@few
+@given(problems, depths, seeds, st.sampled_from([5.0, 50.0, 600.0]))
+def test_a_start_completes_itself_in_each_entry_whatever_the_others_cost(
+    p: Problem, depth: int, seed: int, spread: float
+) -> None:
+    log_u = -spread * np.random.default_rng(seed).uniform(size=p.shape[1])
+    at, place = CurveEquations(p, depth, log_u, np.inf), Place(0.5, 1.0, 1.0)
+    at.linearise(0.5 + log_u, place)
+    assert_allclose(at.complete(on_basis(at), place), 0.5 + log_u, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("heaviest", [0.0, 2.0, np.inf])
+def test_the_direction_turns_at_a_level_that_bounds_the_heaviest_weight(heaviest: float) -> None:
+    log_u = np.log(np.random.default_rng(0).uniform(size=9) ** 6)
+    at = CurveEquations(FULL, 4, log_u, heaviest)
+    most = 4 * (at.place.log_scale + log_u.max() - at.log_x[0])
+    assert most == pytest.approx(min(heaviest, 4 * (log_u.max() - log_u.mean())))
 
 
 @few
@@ -102,7 +121,7 @@ def test_towards_the_target_the_measurements_move_as_the_progress_has_it(p: Prob
 @few
 @given(problems, depths, seeds)
 def test_the_first_point_fulfils_the_equations(p: Problem, depth: int, seed: int) -> None:
-    at = CurveEquations(p, depth, np.log(np.random.default_rng(seed).uniform(0.5, 1.5, p.shape[1])))
+    at = CurveEquations(p, depth, np.log(np.random.default_rng(seed).uniform(0.5, 1.5, p.shape[1])), np.inf)
     assert (at.place.progress, at.place.turn) == (0, 0)
     at.linearise(at.log_x, at.place)
     correction = at.correction()
@@ -117,7 +136,7 @@ def test_newtons_method_converges_quadratically(depth: int, problem: Problem) ->
     """To the point whose measurements are asked for: that of the equations, moved by a hundredth on the basis."""
     there = equations(problem, depth, 0)
     known = Problem(problem.A, problem.A @ np.exp(depth * there.log_x))
-    at = CurveEquations(known, depth, there.log_direction)
+    at = CurveEquations(known, depth, there.log_direction, np.inf)
     place = there.place._replace(progress=1.0)
     log_x, distances = there.log_x, []
     at.linearise(log_x, place)
@@ -136,7 +155,7 @@ def test_newtons_method_converges_quadratically(depth: int, problem: Problem) ->
 def test_an_entry_far_larger_than_the_others_is_completed_in_a_unit_of_its_own() -> None:
     """Each of two pairs of equal columns has one entry in the basis, which determines the other alone."""
     pairs = Problem(np.repeat(np.eye(2), 2, axis=1), np.array([1.0, 2.0]))
-    at, place = CurveEquations(pairs, 3, np.zeros(4)), Place(0.0, 1.0, 1.0)
+    at, place = CurveEquations(pairs, 3, np.zeros(4), np.inf), Place(0.0, 1.0, 1.0)
     at.linearise(np.zeros(4), place)
     logarithms = np.array([0.0, 0.0, 2000.0, 2000.0])
     assert_allclose(at.complete(logarithms[at.basis.columns], place), logarithms, atol=1e-12)

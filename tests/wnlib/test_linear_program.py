@@ -136,24 +136,17 @@ def test_units_of_any_size_change_no_digit(A: Array, matrix: int, data: int) -> 
 
 @settings(max_examples=30)
 @given(seeds)
-def test_bounds_and_free_variables_count(seed: int) -> None:
+def test_upper_bounds_count(seed: int) -> None:
     rng = np.random.default_rng(seed)
     A, cost = rng.standard_normal((3, 7)), rng.uniform(0.5, 2, 7)
     upper = np.where(np.arange(7) < 3, rng.uniform(0.5, 2, 7), np.inf)
-    free = np.arange(7) == 6
     b = A @ (np.minimum(rng.uniform(0, 2, 7), upper))
-    cost[6] = (A.T @ rng.uniform(-0.1, 0.1, 3))[6]  # so that a dual point is likely
-    found = module.optimize.linprog(
-        cost, A_eq=A, b_eq=b, bounds=np.column_stack([np.where(free, -np.inf, 0), upper]), method="highs-ds"
-    )
-    if found.status != 0:  # unbounded
-        with pytest.raises(CertificateError):
-            linear_program(cost, A, b, upper=upper, free=free)
-    else:
-        answer = linear_program(cost, A, b, upper=upper, free=free)
-        assert answer.gap <= 1e-9
-        assert answer.residual <= 1e-10
-        np.testing.assert_allclose(cost @ answer.x, found.fun, rtol=1e-7, atol=1e-7)
+    bounds = np.column_stack([np.zeros(7), upper])
+    found = module.optimize.linprog(cost, A_eq=A, b_eq=b, bounds=bounds, method="highs-ds")
+    answer = linear_program(cost, A, b, upper=upper)
+    assert answer.gap <= 1e-9
+    assert answer.residual <= 1e-10
+    np.testing.assert_allclose(cost @ answer.x, found.fun, rtol=1e-7, atol=1e-7)
 
 
 def test_an_infeasible_problem_is_refused_with_what_its_certificate_excludes() -> None:
@@ -173,7 +166,7 @@ def test_moments_just_beyond_the_possible_ones_are_refused_for_all_of_reasonable
 
 def program(A: Array, b: Array) -> Program:
     n = A.shape[1]
-    return Program(np.ones(n), A, b, np.full(n, np.inf), np.zeros(n, dtype=bool))
+    return Program(np.ones(n), A, b, np.full(n, np.inf))
 
 
 @settings(max_examples=30)
@@ -192,11 +185,10 @@ def test_what_a_ray_excludes_is_what_its_largest_pull_leaves() -> None:
     assert excluded_mass(spoiled, np.array([1.0, 0.0])) == 0
 
 
-@pytest.mark.parametrize("free", [True, False])
-def test_the_nearest_point_is_within_all_bounds(free: bool) -> None:
+def test_the_nearest_point_is_within_all_bounds() -> None:
     upper, b = np.array([1.0, np.inf, np.inf]), np.array([2.0, 2.0, -1.0])
-    bounded = Program(np.ones(3), np.eye(3), b, upper, np.array([False, False, free]))
-    np.testing.assert_allclose(nearest_point(bounded), [1.0, 2.0, -1.0 if free else 0.0], atol=1e-12)
+    bounded = Program(np.ones(3), np.eye(3), b, upper)
+    np.testing.assert_allclose(nearest_point(bounded), [1.0, 2.0, 0.0], atol=1e-12)
 
 
 @pytest.fixture
@@ -206,7 +198,7 @@ def near() -> tuple[Program, Array, Array]:
     A, x = rng.standard_normal((5, 9)), np.append(rng.uniform(1, 2, 3), np.zeros(6))
     dual = rng.standard_normal(5)
     cost = A.T @ dual + np.append(np.zeros(3), rng.uniform(1, 2, 6))
-    return Program(cost, A, A @ x, np.full(9, np.inf), np.zeros(9, dtype=bool)), x, dual
+    return Program(cost, A, A @ x, np.full(9, np.inf)), x, dual
 
 
 def test_polishing_leaves_rounding_errors_on_the_support(near: tuple[Program, Array, Array]) -> None:
@@ -225,7 +217,7 @@ def test_shielded_prices_are_moved_by_rounding_errors_only(near: tuple[Program, 
 
 def test_a_refined_answer_stays_at_an_upper_bound() -> None:
     upper = np.array([1.0, np.inf])
-    cheap = Program(np.array([-1.0, 0.0]), np.ones((1, 2)), np.array([3.0]), upper, np.zeros(2, dtype=bool))
+    cheap = Program(np.array([-1.0, 0.0]), np.ones((1, 2)), np.array([3.0]), upper)
     for x, _ in module._refined(cheap, "highs-ds", 1e-9, rounds=3):
         np.testing.assert_allclose(x, [1.0, 2.0], atol=1e-12)
 

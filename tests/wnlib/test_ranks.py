@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from strategies import low_rank
 
 from wnlib import Problem
-from wnlib.linear.ranks import kernel, least_squares, row_space
+from wnlib.linear.ranks import kernel, least_squares, rank, row_space
 
 
 def repeated(seed: int) -> np.ndarray:
@@ -22,7 +22,7 @@ def test_rounding_between_repeated_rows_makes_no_second_direction(seed: int) -> 
     least = least_squares(A, y)
     assert_allclose(least, A[0] * (A[0] @ np.ones(12)) / (A[0] @ A[0]), atol=1e-13)
     rows = row_space(A)
-    assert rows.basis.shape[1] == 1
+    assert rows.basis.shape[1] == rank(A) == 1
     assert_allclose(rows.basis @ rows.coordinates(y), least, atol=1e-13)
 
 
@@ -39,3 +39,7 @@ def test_coordinates_and_combinations_are_those_of_the_rows(problem: Problem) ->
 def test_the_kernel_and_the_rows_have_all_dimensions(seed: int) -> None:
     A = repeated(seed)
     assert kernel(A, row_space(A).basis.shape[1]).shape == (12, 11)
+
+
+def test_what_has_no_columns_or_only_zeros_has_rank_0() -> None:
+    assert rank(np.empty((3, 0))) == rank(np.zeros((3, 2))) == 0

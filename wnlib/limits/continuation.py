@@ -6,6 +6,11 @@ normalization lie on it as well (`wnlib.limit`). The curve is followed in $\xi =
 predictor and Newton's method as corrector, from a first point that is found likewise: from a uniform start $w_0$ of the
 size of the solution by moving the measurements from $A w_0$ to y, then the direction of the start from the uniform one
 to $u_0$.
+
+Along the curve itself x moves gently, $\|dx/d\xi\| \le \|x\|$, but not while the direction turns: among starts that are
+small where the solution is not, costs $u_0^{2-L}$ that change may exchange whole vertices at one point of the way, and
+large starts have limits so large that the measurements drown in their rounding errors. What the heaviest weight of the
+start may be on the way is between the two; if a way is lost, the next is tried.
 """
 
 from collections.abc import Callable
@@ -22,6 +27,7 @@ from wnlib.problem import Problem
 
 STEPS = 500  # Newton's steps on the way to one point
 TUBE = 0.2  # change of log x by a correction, up to which a point counts as being on the curve
+HEAVIEST = 14.0, 0.0, np.inf  # logarithms of what the weights of a start may have on the way, one way after another
 FIRST_STRIDE = 0.2
 TRIALS = 6  # corrections after which a prediction is given up
 GROWTH = 3.0  # of the logarithm of a weight outside the basis, in one step
@@ -29,7 +35,9 @@ LEAP = 20.0  # of the logarithm of a factor in the basis, in one step
 SETTLING = 2  # corrections at a point from which on the weights move no more
 FAILURES = 25  # predictions given up on the way to one point
 STILL = 1e-15  # relative change of the weights that is none
-ROUNDED = 16  # rounding errors of log alpha, within which the goal is not told from where the curve is
+ROUNDED = (
+    16  # rounding errors of log alpha and of the mismatch, within which the goal is not told from where the curve is
+)
 STAY = Place(0.0, 0.0, 0.0)
 
 Mismatch = Callable[[float, float], tuple[float, float]]
@@ -80,9 +88,9 @@ class Continuation:
     `log_direction` (n,) and the columns of A are those of entries that some interpolant makes positive.
     """
 
-    def __init__(self, problem: Problem, depth: int, log_direction: Array) -> None:
+    def __init__(self, problem: Problem, depth: int, log_direction: Array, heaviest: float = HEAVIEST[0]) -> None:
         self.depth = depth
-        self.equations = CurveEquations(problem, depth, log_direction)
+        self.equations = CurveEquations(problem, depth, log_direction, heaviest)
         self.log_x, self.place = self.equations.log_x, self.equations.place
         self.stride = FIRST_STRIDE  # of log x, in the next prediction
 
@@ -148,8 +156,11 @@ class Continuation:
             if beyond is not None:
                 return beyond
         still = abs(remaining) * max(moving / mass, 1e-6) <= STILL
-        rounded = 0.5 * way.remaining <= abs(remaining) <= ROUNDED * EPS * abs(self.place.log_scale)
+        # Of the two terms of the mismatch, one may be far larger than log alpha: its slope is about as large.
+        terms = abs(self.place.log_scale) + abs(mismatch(self.place.log_scale, float(log_norm(self.log_x)))[1])
+        rounded = 0.5 * way.remaining <= abs(remaining) <= ROUNDED * EPS * terms
         if fits and (still or rounded) and not correction.residual < 0.5 * way.residual:
+            self._move(remaining * tangent, Place(remaining, 0.0, 0.0))  # which moves the weights by no digit
             return self._point(self.log_x, self.place.log_scale, correction, way.steps)
         way.residual, way.remaining = correction.residual, abs(remaining)
         self._advance(correction, tangent, everywhere, Place(1.0, 0.0, 0.0), remaining)

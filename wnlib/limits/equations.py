@@ -15,7 +15,7 @@ import numpy as np
 from scipy import linalg
 
 from wnlib._checks import Array
-from wnlib.limits.weighted_basis import ROUNDING, WeightedBasis
+from wnlib.limits.weighted_basis import EXPONENT, ROUNDING, WeightedBasis
 from wnlib.problem import Problem
 
 EPS = float(np.finfo(float).eps)
@@ -52,18 +52,22 @@ class CurveEquations:
     """The equations for one problem, depth >= 2 and direction, around a point to which `linearise` moves them.
 
     `log_direction` (n,) and the columns of A are those of entries that some interpolant makes positive. The point is
-    `log_x` (n,) and `place`; at first a uniform start, which fulfils the equations for measurements of its own.
+    `log_x` (n,) and `place`; at first a uniform start, which fulfils the equations for measurements of its own. As the
+    direction turns from there at the same scale, no weight of the start exceeds the first ones by more than a factor of
+    e^heaviest, unless their geometric mean stays the same without that.
     """
 
-    def __init__(self, problem: Problem, depth: int, log_direction: Array) -> None:
+    def __init__(self, problem: Problem, depth: int, log_direction: Array, heaviest: float) -> None:
         self.depth, self.log_direction = depth, log_direction
+        # What the logarithms are near to before the direction turns.
+        self.level = max(float(np.mean(log_direction)), float(np.max(log_direction)) - heaviest / depth)
         self.rows, self.target = problem.row_basis, problem.moments
         n, rank = self.rows.shape
         # The weights of the first start as large as the least-norm interpolant, whose norm is that of a part in row(A).
         size = float(linalg.norm(self.target)) / np.sqrt(rank)
         self.log_x = np.full(n, np.log(size) / depth)
         self.origin = size * self.rows.sum(axis=0)
-        self.place = Place(float(self.log_x[0] - np.mean(log_direction)), 0.0, 0.0)
+        self.place = Place(float(self.log_x[0]) - self.level, 0.0, 0.0)
         self.basis = WeightedBasis(self.rows, (depth - 1) * self.log_x)
         self.offsets_at = -1, 0.0
 
@@ -101,62 +105,72 @@ class CurveEquations:
 
     def turning(self) -> tuple[Array, Array]:
         """The change of log x, on the basis and everywhere, as the direction turns to that of the start."""
-        return self.tangent(self.log_direction - np.mean(self.log_direction))
+        return self.tangent(self.log_direction - self.level)
 
     def tangent(self, velocity: Array) -> tuple[Array, Array]:
         """The change of log x, on the basis and everywhere, as log x(0) moves with a velocity (N,) and A w stays."""
         L, basis = self.depth, self.basis
-        if L == 2:
-            direct = self._outside(velocity)
-        else:
-            log_u = self._log_direction(self.place.turn)
-            direct = self._outside(velocity * np.exp((2 - L) * log_u))
-            moved = np.flatnonzero(direct)
-            direct[moved] *= np.exp((L - 2) * (self.log_x[moved] - self.place.log_scale))
+        direct, units = self._outside(velocity, (2 - L) * self._log_direction(self.place.turn))
+        direct *= np.exp(np.minimum(units + (L - 2) * (self.log_x - self.place.log_scale), EXPONENT))
         on_basis = self.solve(-(basis.T.T @ (L * np.exp(L * self.log_x) * direct)))
         return on_basis, direct + self.everywhere(on_basis)
 
     def complete(self, t: Array, place: Place) -> Array:
         """All of log x from that on the basis; NaN where it is outside the domain."""
         L, basis = self.depth, self.basis
-        offset, excess = self._offsets(place.turn)
+        offset, units = self._offsets(place.turn)
         if L == 2:
-            log_x = basis.T @ t + offset + place.log_scale * excess
+            log_x = basis.T @ t + offset + place.log_scale * self.excess
         else:
-            log_terms = (2 - L) * np.append(t, place.log_scale)
-            unit = log_terms.max()
-            sigma = basis.T @ np.exp(log_terms[:-1] - unit) + offset * np.exp(log_terms[-1] - unit)
-            units = np.full(len(sigma), unit)
+            log_terms, shifts = (2 - L) * t, units + (2 - L) * place.log_scale
+            units = np.maximum(log_terms.max(), shifts)
+            sigma = (basis.T @ np.exp(log_terms - log_terms.max())) * np.exp(log_terms.max() - units)
+            sigma += offset * np.exp(shifts - units)
             # Entries that depend on none of the largest: each in a unit of its own.
             for i in np.flatnonzero(np.abs(sigma) < TINY):
-                factors = np.append(basis.T[i], offset[i])
-                units[i] = log_terms[factors != 0].max(initial=-np.inf)
-                sigma[i] = factors @ np.exp(np.where(factors != 0, log_terms - units[i], -np.inf))
+                factors, logarithms = np.append(basis.T[i], offset[i]), np.append(log_terms, shifts[i])
+                units[i] = logarithms[factors != 0].max(initial=-np.inf)
+                sigma[i] = factors @ np.exp(np.where(factors != 0, logarithms - units[i], -np.inf))
             with np.errstate(divide="ignore", invalid="ignore"):
                 log_x = (np.log(sigma) + units) / (2 - L)
         log_x[basis.columns] = t
         return log_x
 
     def _log_direction(self, turn: float) -> Array:
-        """On the way from the uniform direction to that of the start, where the mean logarithm stays the same."""
-        mean = np.mean(self.log_direction)
-        return mean + turn * (self.log_direction - mean)
+        """On the way from the uniform direction to that of the start."""
+        return self.level + turn * (self.log_direction - self.level)
 
     def _offsets(self, turn: float) -> tuple[Array, Array]:
-        """q and e of the module's docstring, for a direction."""
+        """q of the module's docstring, for a direction, and the logarithms of its units; at depth 2, e as well."""
         if self.offsets_at != (self.basis.version, turn):
-            log_u = self._log_direction(turn)
-            self.offset = self._outside(log_u if self.depth == 2 else np.exp((2 - self.depth) * log_u))
-            self.excess = self._outside(np.ones_like(log_u))
+            L, log_u = self.depth, self._log_direction(turn)
+            ones = np.ones_like(log_u)
+            self.offset, self.units = self._outside(log_u if L == 2 else ones, (2 - L) * log_u)
+            if L == 2:
+                self.excess, _ = self._outside(ones, 0 * log_u)
             self.offsets_at = self.basis.version, turn
-        return self.offset, self.excess
+        return self.offset, self.units
 
-    def _outside(self, values: Array) -> Array:
-        """What of `values` (N,) the basis does not determine: values - T values_B, without rounding errors."""
-        outside = values - self.basis.T @ values[self.basis.columns]
-        outside[np.abs(outside) < ROUNDING * np.abs(values).max()] = 0
-        outside[self.basis.columns] = 0
-        return outside
+    def _outside(self, values: Array, log_sizes: Array) -> tuple[Array, Array]:
+        """What of v = values e^log_sizes (N,) the basis does not determine: v - T v_B, without rounding errors.
+
+        In units (N,) whose logarithms are returned too: an entry's own, of its largest term, where v spans more than
+        floats do.
+        """
+        columns, T = self.basis.columns, self.basis.T
+        if np.ptp(log_sizes) <= EXPONENT:
+            units = np.full(len(values), log_sizes.max())
+            direct = values * np.exp(log_sizes - units)
+            from_basis, size = T @ direct[columns], np.abs(T) @ np.abs(direct[columns])
+        else:
+            at_basis = np.where(T != 0, log_sizes[columns], -np.inf)
+            units = np.maximum(log_sizes, at_basis.max(axis=1))
+            direct, terms = values * np.exp(log_sizes - units), T * np.exp(at_basis - units[:, None]) * values[columns]
+            from_basis, size = terms.sum(axis=1), np.abs(terms).sum(axis=1)
+        outside = direct - from_basis
+        outside[np.abs(outside) < ROUNDING * (np.abs(direct) + size)] = 0
+        outside[columns] = 0
+        return outside, units
 
     def _equation(self) -> tuple[Array, float]:
         """What the equations of the basis lack, as Newton's method should see it; and the norm of the residual."""

@@ -31,13 +31,14 @@ from wnlib.flows.polar import Polar, log_norm
 from wnlib.flows.units import Units
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.collapse import below_zero, collapses, divergence_excludes_collapse
-from wnlib.limits.continuation import Continuation, CurvePoint, Mismatch
+from wnlib.limits.continuation import HEAVIEST, Continuation, CurvePoint, Mismatch
 from wnlib.limits.end_point import Limit
 from wnlib.problem import Problem
 from wnlib.sparse.attainable import attainable_weights
 from wnlib.trajectories.integration import integrate
 
 EPS = float(np.finfo(float).eps)
+LOST = ContinuationError, linalg.LinAlgError
 
 
 def limit(flow: Flow, problem: Problem, start: Polar, tolerance: float | None = None) -> Limit:
@@ -161,29 +162,31 @@ class LimitCurve:
         )
 
     def _reached(self, mismatch: Mismatch) -> CurvePoint:
+        if self._continuation is None:
+            self._continuation = self._begun(HEAVIEST[0])
         try:
-            return self._curve().reach(mismatch)
-        except (ContinuationError, linalg.LinAlgError):
-            # Either the curve does not exist, or it was lost on the way from the last limit.
-            self._continuation = None
+            return self._continuation.reach(mismatch)
+        except LOST:
+            # Either the curve does not exist, or it was lost on the way.
             if self._attainable is None:
                 self._attainable = attainable_weights(self._own)
                 if self._attainable.all():
                     self._attainable = None
-        try:
-            return self._curve().reach(mismatch)
-        except (ContinuationError, linalg.LinAlgError) as error:
-            self._continuation = None
-            raise LimitError(f"{error}: try a start nearer to the limit, or a smaller ratio") from error
+        lost: Exception | None = None
+        for heaviest in HEAVIEST:
+            self._continuation = self._begun(heaviest)
+            try:
+                return self._continuation.reach(mismatch)
+            except LOST as error:
+                self._continuation, lost = None, error
+        raise LimitError(f"{lost}: try a start nearer to the limit, or a smaller ratio") from lost
 
-    def _curve(self) -> Continuation:
-        if self._continuation is None:
-            problem, log_u = self._own, self._start.log_direction
-            if self._attainable is not None:
-                part = Problem(problem.A[:, self._attainable], problem.y, tolerance=problem.tolerance)
-                problem, log_u = part, log_u[self._attainable]
-            self._continuation = Continuation(problem, self.depth, log_u)
-        return self._continuation
+    def _begun(self, heaviest: float) -> Continuation:
+        problem, log_u = self._own, self._start.log_direction
+        if self._attainable is not None:
+            part = Problem(problem.A[:, self._attainable], problem.y, tolerance=problem.tolerance)
+            problem, log_u = part, log_u[self._attainable]
+        return Continuation(problem, self.depth, log_u, heaviest)
 
     def _residual(self, point: Polar) -> float:
         return float(linalg.norm(self._own.residual(point.weights(self.depth))) / linalg.norm(self._own.y))

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import linalg, optimize
 
 from wnlib._checks import Array
@@ -39,7 +39,6 @@ def linear_program(
     A: Array,
     b: Array,
     upper: ArrayLike = np.inf,
-    free: NDArray[np.bool_] | None = None,
     tolerance: float = FEASIBLE,
     requirement: str = "A x = b must have a solution within the bounds",
 ) -> Answer:
@@ -50,7 +49,6 @@ def linear_program(
         A: Shape (M, N).
         b: Shape (M,).
         upper: u, shape (N,) or a number.
-        free: Which x have no bounds, shape (N,): none, by default.
         tolerance: Relative residual up to which b is interpolated: of data that are less precise, larger.
         requirement: What the message of an InfeasibleError says must be.
 
@@ -59,7 +57,7 @@ def linear_program(
         CertificateError: if neither this nor an answer could be certified.
     """
     n = A.shape[1]
-    given = Program(cost, A, b, np.broadcast_to(upper, n), np.zeros(n, dtype=bool) if free is None else free)
+    given = Program(cost, A, b, np.broadcast_to(upper, n))
     units = overall(given)
     program = units.restate(given)
     answer = _first(program) if program.cost.any() else None
@@ -144,23 +142,23 @@ def _refined(program: Program, method: str, tolerance: float, rounds: int = 5) -
     primal = price = 1.0
     for _ in range(rounds):
         left, reduced = program.b - program.A @ x, program.cost - program.A.T @ dual
-        wrong = np.where(program.free, np.abs(reduced), np.where(np.isinf(program.upper), -reduced, 0.0)).max()
+        wrong = np.where(np.isinf(program.upper), -reduced, 0.0).max()
         if x.any():
             primal = 1 / max(float(np.abs(left).max()), 1 / MAGNIFIED)
             price = 1 / max(float(wrong), 1 / PRICED)
         rest = replace(program, cost=price * reduced, b=primal * left, upper=primal * (program.upper - x))
-        found = _highs(rest, tolerance, method, lower=primal * (program.lower - x))
+        found = _highs(rest, tolerance, method, lower=-primal * x)
         if found is None:
             return
-        x = np.clip(x + found[0] / primal, program.lower, program.upper)
+        x = np.clip(x + found[0] / primal, 0, program.upper)
         dual = dual + found[1] / price
         yield x, dual
 
 
-def _highs(program: Program, tolerance: float, method: str = "highs", lower: Array | None = None) -> Pair | None:
+def _highs(program: Program, tolerance: float, method: str = "highs", lower: ArrayLike = 0.0) -> Pair | None:
     """HiGHS's answer, in units of the largest entry of b, or None."""
     unit = np.abs(program.b).max() or 1.0
-    bounds = np.column_stack([program.lower if lower is None else lower, program.upper]) / unit
+    bounds = np.column_stack([np.broadcast_to(lower, program.upper.shape), program.upper]) / unit
     found = optimize.linprog(
         program.cost,
         A_eq=program.A,

@@ -22,15 +22,14 @@ def variants(program: Program, x: Array, dual: Array) -> Iterator[Pair]:
 
 def polished(program: Program, x: Array, dual: Array) -> Pair:
     """Least squares on the support, for x (if it stays within the bounds) and for the prices."""
-    x = np.clip(x, program.lower, program.upper)
-    sizes = np.abs(x)
-    inner = (sizes > 1e-9 * sizes.max()) & (x < (1 - 1e-9) * program.upper)
+    x = np.clip(x, 0, program.upper)
+    inner = (x > 1e-9 * x.max()) & (x < (1 - 1e-9) * program.upper)
     if not inner.any():
         return x, dual
     columns = program.A[:, inner]
     better = np.where(inner, x, np.where(x < (1 - 1e-9) * program.upper, 0.0, x))
     better[inner] += least_squares(columns, program.b - program.A @ better)
-    within = bool(np.all((better >= program.lower) & (better <= program.upper)))
+    within = bool(np.all((better >= 0) & (better <= program.upper)))
     return (better if within else x), dual + least_squares(columns.T, program.cost[inner] - columns.T @ dual)
 
 
@@ -40,8 +39,8 @@ def shielded(program: Program, x: Array, dual: Array, rounds: int = 3) -> Array:
     for _ in range(rounds):
         reduced = program.cost - program.A.T @ dual
         margin = 2 * EPS * (np.abs(program.A).T @ np.abs(dual) + np.abs(program.cost))
-        tight = program.free | (((x > 0) | (reduced < 0)) & ~bounded)
+        tight = ((x > 0) | (reduced < 0)) & ~bounded
         if not tight.any():
             return dual
-        dual = dual - least_squares(program.A[:, tight].T, (np.where(program.free, 0, margin) - reduced)[tight])
+        dual = dual - least_squares(program.A[:, tight].T, (margin - reduced)[tight])
     return dual

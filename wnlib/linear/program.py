@@ -1,4 +1,4 @@
-r"""A linear program, $\min\{c^\top x : A x = b,\ 0 \le x \le u\}$ with some x free: its units, and certificates."""
+r"""A linear program, $\min\{c^\top x : A x = b,\ 0 \le x \le u\}$: its units, and certificates."""
 
 import math
 from dataclasses import dataclass
@@ -18,18 +18,12 @@ Pair = tuple[Array, Array]  # a point, and prices of the rows
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Costs (N,), A (M, N), b (M,), upper bounds (N,), infinite where there is none, and which x are free, (N,)."""
+    """Costs (N,), A (M, N), b (M,) and upper bounds (N,), infinite where there is none."""
 
     cost: Array
     A: Array
     b: Array
     upper: Array
-    free: NDArray[np.bool_]
-
-    @cached_property
-    def lower(self) -> Array:
-        """0, or -inf where x is free."""
-        return np.where(self.free, -np.inf, 0.0)
 
     @cached_property
     def size(self) -> float:
@@ -80,14 +74,14 @@ def certified(program: Program, x: Array, dual: Array) -> Answer:
 
     Where prices are large, rounding errors of ordinary products would decide: those of the certificate are exact.
     """
-    x = np.clip(x, program.lower, program.upper)
+    x = np.clip(x, 0, program.upper)
     left = exact_product(np.column_stack([program.A, program.b]), np.append(-x, 1.0))
     reduced = exact_product(np.column_stack([program.A.T, program.cost]), np.append(-dual, 1.0))
     bounded = np.isfinite(program.upper)
-    wrong = np.where(program.free, np.abs(reduced), np.where(bounded, 0.0, -reduced)) / program.prices
+    wrong = np.where(bounded, 0.0, -reduced) / program.prices
     worth, more = exact_product(np.array([program.b, left]), dual)  # of the data; of what a feasible x would add
     bound = worth + float(np.minimum(reduced[bounded], 0) @ program.upper[bounded])
-    mass = float(program.prices @ np.abs(x))
+    mass = float(program.prices @ x)
     gap = abs(float(program.cost @ x) - bound) + abs(more) + max(0.0, float(wrong.max())) * mass
     return Answer(x, dual, gap / mass if mass else (np.inf if gap else 0.0), float(linalg.norm(left)) / program.size)
 
@@ -127,7 +121,6 @@ class Units:
             np.ldexp(program.A, self.rows[:, None] + self.columns),
             np.ldexp(program.b, self.rows - self.primal),
             np.ldexp(program.upper, -self.columns - self.primal),
-            program.free,
         )
 
     def into(self, x: Array) -> Array:
@@ -168,7 +161,7 @@ def implied(program: Program) -> Units:
 
     Of a row that some columns can only overshoot, what the others can give may be below what solvers take for 0.
     """
-    A, sums = program.A, (program.A >= 0).all(axis=1) & (program.b >= 0) & ~program.free.any()
+    A, sums = program.A, (program.A >= 0).all(axis=1) & (program.b >= 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         most = np.min(np.where(A > 0, program.b[:, None] / A, np.inf), axis=0, where=sums[:, None], initial=np.inf)
         columns = np.where((most > 0) & (most < np.inf), np.floor(np.log2(most)), 0).astype(np.intc)

@@ -54,6 +54,12 @@ def row_space(A: Array) -> RowSpace:
     return RowSpace(np.ascontiguousarray(Q[:, :rank]), R[:rank], order)
 
 
+def rank(A: Array) -> int:
+    """How many singular values of a matrix, shape (M, N), rounding cannot have left."""
+    sizes = linalg.svdvals(A)
+    return int(np.count_nonzero(sizes > threshold(A.shape) * sizes.max(initial=0.0)))
+
+
 def kernel(A: Array, rank: int) -> Array:
     """Orthonormal basis of the kernel of a matrix of this rank, shape (N, N - rank)."""
     return np.asarray(linalg.svd(A, full_matrices=True)[2][rank:].T)

@@ -15,6 +15,7 @@ from scipy import linalg
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import CertificateError
+from wnlib.linear.ranks import rank
 from wnlib.problem import Problem
 from wnlib.sparse.margin import cheapest
 
@@ -45,7 +46,7 @@ def stability(problem: Problem, target: Array) -> float:
         True
     """
     A, on = problem.A, check.array("target", target, problem.shape[1:]) > 0
-    if np.linalg.matrix_rank(A[:, on]) < np.count_nonzero(on):
+    if rank(A[:, on]) < np.count_nonzero(on):
         return np.inf
     try:
         gamma, *_ = cheapest(problem, on, most=1.0)  # any will do where there is no largest
