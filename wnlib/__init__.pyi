@@ -10,6 +10,7 @@ from wnlib.descent import (
     SalimansKingmaDescent as SalimansKingmaDescent,
     descend as descend,
 )
+from wnlib.descent.effective import effective_start as effective_start
 from wnlib.errors import (
     ArgumentError as ArgumentError,
     CertificateError as CertificateError,

@@ -347,6 +347,7 @@ NUMBERLESS = {
     "Flow",
     "attainable_weights",
     "basis_pursuit",
+    "effective_start",
     "large_ratio_path",
 }  # those of the classes' heirs are above
 RESULTS = {
