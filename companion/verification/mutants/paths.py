@@ -40,6 +40,16 @@ CHANGES: Changes = {
             "gain[..., None] + points.log_direction[0] + _tilt(log_V, L)",
         ),
     },
+    "expected_start": {
+        "minibatches that make the start larger": (
+            "flow.log_magnification(start.radius) - shift",
+            "flow.log_magnification(start.radius) + shift",
+        ),
+        "the variance of an entry for the squares of a column": (
+            "step * (batches - 1) / (m - 1) * np.sum(problem.A**2) / n * spent",
+            "step * (batches - 1) / (m - 1) * np.mean(problem.A**2) * spent",
+        ),
+    },
     "_lengthened": {
         "steps that do not lengthen V by their turn": ("-np.log(kept) - np.log1p(-apart)", "-np.log(kept)"),
         "V shortened by the pull": ("-np.log(kept) - np.log1p(-apart)", "np.log(kept) - np.log1p(-apart)"),
