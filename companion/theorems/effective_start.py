@@ -15,17 +15,17 @@ $$
 \begin{aligned}
 T &= \sum_{j<J} (V_0/V_j)^{L-2} \odot f_L(\varepsilon_j), &
 \delta &= \tfrac{1}{L-2} \log\bigl( 1 + (L-2)\, T \bigr), &
-s &= \tfrac c2 (r_J^2 - r_0^2) - \log \frac{\lVert V_J\rVert}{\lVert V_0\rVert},
+\beta &= \tfrac c2 (r_J^2 - r_0^2) - \log \frac{\lVert V_J\rVert}{\lVert V_0\rVert},
 \end{aligned}
 $$
 
-where $\delta = T$ at $L = 2$ and $s = 0$ for gradient descent. The *effective start* has the magnified coordinates
-$\hat z = z_0 \odot e^{s - \delta}$: it is $\hat x = x_0 \odot e^{-\delta}$ for gradient descent, and else
+where $\delta = T$ at $L = 2$ and $\beta = 0$ for gradient descent. The *effective start* has the magnified coordinates
+$\hat z = z_0 \odot e^{\beta - \delta}$: it is $\hat x = x_0 \odot e^{-\delta}$ for gradient descent, and else
 
 $$
 \begin{aligned}
 \hat u &= \frac{u_0 \odot e^{-\delta}}{\lVert u_0 \odot e^{-\delta}\rVert}, &
-\hat r^2 &= r_0^2 + \tfrac2c \bigl( s + \log \lVert u_0 \odot e^{-\delta}\rVert \bigr) > 0 .
+\hat r^2 &= r_0^2 + \tfrac2c \bigl( \beta + \log \lVert u_0 \odot e^{-\delta}\rVert \bigr) > 0 .
 \end{aligned}
 $$
 
@@ -41,24 +41,24 @@ $\varepsilon_j = O(h)$ in $O(1/h)$ steps, then up to $O(h^2)$
 $$
 \begin{aligned}
 T &= \frac{L-1}2 \sum_j (V_0/V_j)^{L-2} \odot \varepsilon_j^2, &
-s &= -\frac12 \sum_j \Bigl( \langle u_j^2, \varepsilon_j^2\rangle
+\beta &= -\frac12 \sum_j \Bigl( \langle u_j^2, \varepsilon_j^2\rangle
   - \frac{\langle u_j^2, \varepsilon_j\rangle^2}{c_j r_j^2} \Bigr) + \sum_j (c - c_j)\, r_j\, (r_{j+1} - r_j) .
 \end{aligned}
 $$
 
-The first sum of $s$ is not negative while $c_j r_j^2 \ge 1$. The second is zero in polar descent.
+The first sum of $\beta$ is not negative while $c_j r_j^2 \ge 1$. The second is zero in polar descent.
 
 Proof
 -----
 *Exactly.* As $V_j^{2-L} \odot \varepsilon_j = \hat h_j L\, p_j \in \operatorname{row}(A)$ in every step, $m_L(V_J) -
 m_L(V_0) + V_0^{2-L} \odot T \in \operatorname{row}(A)$: this is {prf:ref}`thm-discrete_magnification`, whose proof
 holds for gradient descent with $V = x$. Now $m_L(V_0) - V_0^{2-L} \odot T = m_L(V_0 \odot e^{-\delta})$. Let $z_J$ be
-the magnified coordinates of the end, $x_J$ for gradient descent and $u_J e^{c r_J^2/2}$ else. By the definition of $s$
-they are a multiple of $V_J$, and $\hat z$ is the same multiple of $V_0 \odot e^{-\delta}$. Multiply by its power $2 -
-L$ (at $L = 2$, add its logarithm): $m_L(z_J) - m_L(\hat z) \in \operatorname{row}(A)$. So $w_J$ is a stationary point
-of $D_\Phi(w, \hat w)$ on the interpolants of its own data, which has only one, and there the flow from $\hat z$ ends by
-{prf:ref}`thm-implicit_bias`. In $(r, u)$ the logarithms of $\hat z$ have $\tfrac c2 \hat r^2 = \log \lVert\hat
-z\rVert$, which is $\tfrac c2 r_0^2 + s + \log\lVert u_0 \odot e^{-\delta}\rVert$.
+the magnified coordinates of the end, $x_J$ for gradient descent and $u_J e^{c r_J^2/2}$ else. By the definition of
+$\beta$ they are a multiple of $V_J$, and $\hat z$ is the same multiple of $V_0 \odot e^{-\delta}$. Multiply by its
+power $2 - L$ (at $L = 2$, add its logarithm): $m_L(z_J) - m_L(\hat z) \in \operatorname{row}(A)$. So $w_J$ is a
+stationary point of $D_\Phi(w, \hat w)$ on the interpolants of its own data, which has only one, and there the flow from
+$\hat z$ ends by {prf:ref}`thm-implicit_bias`. In $(r, u)$ the logarithms of $\hat z$ have $\tfrac c2 \hat r^2 = \log
+\lVert\hat z\rVert$, which is $\tfrac c2 r_0^2 + \beta + \log\lVert u_0 \odot e^{-\delta}\rVert$.
 
 *The signs.* $f_L$ is strictly convex, with $f_L(0) = f_L'(0) = 0$ and $f_L''(0) = L - 1$.
 
@@ -109,10 +109,10 @@ TURN = 0.06  # the largest relative change of an entry of u, or of r, in the fir
 
 def derive(depth: Depth = L) -> Derivation:
     """The start in magnified coordinates, the tilt and the gain to second order."""
-    V, T, sigma, h = sp.symbols(r"V_0 T \sigma h", positive=True)
+    V, delta, sigma, h = sp.symbols(r"V_0 \delta_i \sigma h", positive=True)
     eps, b, k = sp.symbols(r"\varepsilon b k", real=True)
     square = sp.Symbol(r"{\langle u^2, e^2\rangle}", positive=True)
-    divided = sp.exp(T) if depth == 2 else (1 + (depth - 2) * T) ** (1 / (sp.S(depth) - 2))
+    T = delta if depth == 2 else (sp.exp((depth - 2) * delta) - 1) / (depth - 2)
     tilted = mirror(V, depth) - V ** (2 - depth) * T
     scaled = mirror(sigma * V, depth) - (sp.log(sigma) if depth == 2 else 0)
     unscaled = mirror(V, depth) * (1 if depth == 2 else sigma ** (2 - depth))
@@ -121,15 +121,18 @@ def derive(depth: Depth = L) -> Derivation:
     second = sp.simplify(sp.diff(gain, h, 2).subs(h, 0) / 2)
     expected = -(square - b**2 / k) / 2
     steps = (
-        Step("The start of $V$", r"m_L(\hat V_i)", tilted, r"With $\hat V = V_0 \odot e^{-\delta}$."),
-        Step("Solved", r"\hat V_i", V / divided, r"$e^\delta$ is the divisor."),
+        Step("The tilt", "T_i", T, r"The definition of $\delta$, solved for $T$."),
+        Step("Taken from the start", r"m_L(V_0 e^{-\delta_i})", tilted, r"$m_L(V_0) - V_0^{2-L}\, T_i$."),
         Step("The tilt to second order", "f_L''(0)", sp.simplify(sp.diff(f, eps, 2).subs(eps, 0)), "Not negative."),
         Step(
-            "The gain of a step", r"\Delta s", second, r"Its part of second order at a constant ratio; $k = c\, r^2$."
+            "The gain of a step",
+            r"\Delta\beta",
+            second,
+            r"To second order, at a constant ratio; $k = c\, r^2$.",
         ),
     )
     residuals = symbolic.reduced(
-        sp.expand_log(sp.powdenest(mirror(V / divided, depth) - tilted, force=True), force=True),
+        sp.expand_log(sp.powdenest(mirror(V * sp.exp(-delta), depth) - tilted, force=True), force=True),
         sp.expand_log(sp.powdenest(scaled - unscaled, force=True), force=True),
         f.subs(eps, 0),
         sp.diff(f, eps).subs(eps, 0),
@@ -152,7 +155,7 @@ def measure(
     r"""Where the flow ends from the effective start, and the sign of the tilt; the three methods in turn.
 
     For the falsifiers: heavy-ball steps of this `momentum`, the problem's y, the direction (not `tilted`) or the radius
-    (not `moved`) of the descent's own start, another `share` of $s - \delta$.
+    (not `moved`) of the descent's own start, another `share` of $\beta - \delta$.
     """
     run = _run(case, momentum)
     flow, problem, weights = run.method.flow, case.problem, run.weights[-1]
@@ -211,8 +214,8 @@ THEOREM = Theorem(
         Falsifier(1, "momentum", partial(measure, momentum=0.1)),
         Falsifier(2, "$y$ itself", partial(measure, own_data=False)),
         Falsifier(3, "the start of the descent", partial(measure, tilted=False, moved=False)),
-        Falsifier("formula", r"half of $s - \delta$", partial(measure, share=0.5)),
-        Falsifier("formula", r"$\delta - s$", partial(measure, share=-1.0)),
+        Falsifier("formula", r"half of $\beta - \delta$", partial(measure, share=0.5)),
+        Falsifier("formula", r"$\delta - \beta$", partial(measure, share=-1.0)),
         Falsifier("formula", r"$\hat r = r_0$", partial(measure, moved=False)),
         Falsifier("formula", r"$\hat u = u_0$", partial(measure, tilted=False)),
     ),

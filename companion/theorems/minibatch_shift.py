@@ -31,8 +31,8 @@ Proof
 In {prf:ref}`thm-effective_start` minibatches add to $\varepsilon_j^2$ its variance, that of a force drawn without
 replacement. With the pulls $q_m$ of the rows, each $A_m$ times its residual, it is $4 h^2 \kappa^2 (k-1) \tfrac{M}{M-1}
 \sum_m (q_m - \bar q)_i^2$, where $\kappa = 1$ for gradient descent and $c\, r^2$ for polar descent. For isotropic rows
-$\sum_m q_{m,i}^2$ is near $2\ell/M$ in *every* entry. So $\delta$ is uniform, and in polar descent $s$ takes as much
-again. By {prf:ref}`thm-dual_flow` and the three-point identity of
+$\sum_m q_{m,i}^2$ is near $2\ell/M$ in *every* entry. So $\delta$ is uniform, and in polar descent $\beta$ takes as
+much again. By {prf:ref}`thm-dual_flow` and the three-point identity of
 {prf:ref}`thm-implicit_bias` $dD_\Phi(w_\infty, w) = -4 \kappa\, \ell\, dt$ at $L = 2$.
 
 Boundary
