@@ -9,8 +9,8 @@ from wnlib.descent import (
     PolarDescent as PolarDescent,
     SalimansKingmaDescent as SalimansKingmaDescent,
     descend as descend,
+    effective_start as effective_start,
 )
-from wnlib.descent.effective import effective_start as effective_start
 from wnlib.errors import (
     ArgumentError as ArgumentError,
     CertificateError as CertificateError,

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wnlib._checks import Array
-from wnlib.descent import Descent, GradientDescent, PolarDescent, SalimansKingmaDescent, descend
-from wnlib.descent.effective import effective_start
+from wnlib.descent import Descent, GradientDescent, PolarDescent, SalimansKingmaDescent, descend, effective_start
 from wnlib.descent.expected import expected_start
 from wnlib.errors import ArgumentError, WnlibError
 from wnlib.flows.flow import Flow

@@ -96,8 +96,7 @@ from companion.verification.measuring import together
 from companion.verification.symbolic import Depth, Derivation, L, Step, mirror
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
-from wnlib.descent import Descent, GradientDescent, PolarDescent, SalimansKingmaDescent, descend
-from wnlib.descent.effective import effective_start
+from wnlib.descent import Descent, GradientDescent, PolarDescent, SalimansKingmaDescent, descend, effective_start
 from wnlib.flows.flow import Flow
 from wnlib.flows.polar import Polar, log_norm
 from wnlib.limits.limit import limit

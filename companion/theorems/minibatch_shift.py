@@ -56,8 +56,7 @@ from companion.verification import symbolic
 from companion.verification.ensemble import Case, Ensemble
 from companion.verification.symbolic import Depth, Derivation, Step
 from companion.verification.theorem import Assumption, Falsifier, Kind, Measurement, Theorem
-from wnlib.descent import GradientDescent, PolarDescent, descend
-from wnlib.descent.effective import effective_start
+from wnlib.descent import GradientDescent, PolarDescent, descend, effective_start
 from wnlib.descent.expected import expected_start
 from wnlib.errors import ArgumentError, CollapseError, DescentError
 from wnlib.flows.flow import Flow
