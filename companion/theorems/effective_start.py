@@ -79,9 +79,9 @@ Boundary
 
 Source
 ------
-Derived here, for all depths and for weight normalization. For gradient descent at depth 2 {cite:t}`Pesme2021` describe
-the end of the stochastic flow, and {cite:t}`Even2023` those of gradient descent and its stochastic form with steps of
-positive length.
+Derived here, for all depths and for weight normalization. For diagonal linear networks {cite:t}`Pesme2021` characterise
+the solution that the stochastic gradient flow chooses, and {cite:t}`Even2023` those of gradient descent and of its
+stochastic form with steps of positive length.
 """
 
 from dataclasses import replace

@@ -43,8 +43,8 @@ Boundary
 
 Source
 ------
-Derived here. {cite:t}`Pesme2021` show for the stochastic flow at depth 2 that noise improves the bias of gradient
-flow, the more the slower the loss converges.
+Derived here. {cite:t}`Pesme2021` prove that in diagonal linear networks the stochastic flow chooses a solution that
+generalises better than that of gradient flow, the better the slower the loss converges.
 """
 
 from functools import partial
