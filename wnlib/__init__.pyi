@@ -9,6 +9,7 @@ from wnlib.descent import (
     PolarDescent as PolarDescent,
     SalimansKingmaDescent as SalimansKingmaDescent,
     descend as descend,
+    effective_start as effective_start,
 )
 from wnlib.errors import (
     ArgumentError as ArgumentError,

@@ -347,6 +347,7 @@ NUMBERLESS = {
     "DescentMethod",
     "Flow",
     "attainable_weights",
+    "effective_start",
     "large_ratio_path",
 }  # those of the classes' heirs are above
 RESULTS = {

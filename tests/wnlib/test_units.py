@@ -35,6 +35,7 @@ from wnlib import (
     collapse_barrier,
     collapses,
     descend,
+    effective_start,
     integrate,
     integrate_separate,
     invariant_drift,
@@ -263,6 +264,15 @@ def descended(name: str, **options: Any) -> Solver:
     return solve
 
 
+def restarted(by: Scaling) -> Answer:
+    ratio, answer = by(2.0, -2 * by.point), {}
+    for method in (GradientDescent(by.depth), PolarDescent(by.depth, ratio), METHODS["salimans"](by)):
+        run = descend(method, by.problem(), by.start(), by(0.02, by.time), 40, batch_size=2)
+        start, name = effective_start(run), type(method).__name__
+        answer |= {f"radius of {name}": (start.radius, by.point), f"direction of {name}": (start.log_direction, 0)}
+    return answer
+
+
 def separated(matched: bool) -> Solver:
     def solve(by: Scaling) -> Answer:
         flow = SeparateFlow(by.depth, by(2.0, -2 * by.point), matched)
@@ -302,6 +312,7 @@ SOLVERS: dict[str, tuple[Callable[[int], Solver], tuple[int, ...]]] = {
     "starts": (lambda L: started, ALL),
     **{f"{name} descent": ((lambda L, name=name: descended(name)), ALL) for name in METHODS},
     "stochastic descent": (lambda L: descended("plain", batch_size=2, seed=1), ALL),
+    "effective starts": (lambda L: restarted, DEEP),
     "separate spheres": (lambda L: separated(False), DEEP),
     "matched clocks": (lambda L: separated(True), DEEP),
     "matrices": (lambda L: of_matrices, ALL),

@@ -18,10 +18,12 @@ For $L \ge 2$ the flows stay in the positive orthant. A discrete step stays ther
 descent does if $h L\, |p_i|\, x_i^{L-2} < 1$ in every entry. Beyond zero the flow's logarithms, invariants and limits
 mean nothing; a run ends before a step that would get there.
 
-Weight decay, of any of these parameters, is in `wnlib.descent.decay`.
+Weight decay, of any of these parameters, is in `wnlib.descent.decay`. Long steps and minibatches do to the end of a
+descent what another start would do to that of the flow, see `wnlib.descent.effective`.
 """
 
 from wnlib.descent.decay import DecayedGradientDescent, DecayedSalimansKingmaDescent
+from wnlib.descent.effective import effective_start
 from wnlib.descent.loop import descend
 from wnlib.descent.methods import DescentMethod, GradientDescent
 from wnlib.descent.polar import PolarDescent, SalimansKingmaDescent
@@ -38,4 +40,5 @@ __all__ = [
     "PolarDescent",
     "SalimansKingmaDescent",
     "descend",
+    "effective_start",
 ]

@@ -34,6 +34,32 @@ CHANGES: Changes = {
         "the pull of a step over the norm": ("pace * along / norm**2", "pace * along / norm"),
         "a power of rho more in a step of g": ("rho ** (L - 1)", "rho**L"),
     },
+    "effective_start": {
+        "the tilt added to the start": (
+            "gain[..., None] + points.log_direction[0] - _tilt(log_V, L)",
+            "gain[..., None] + points.log_direction[0] + _tilt(log_V, L)",
+        ),
+    },
+    "expected_start": {
+        "minibatches that make the start larger": (
+            "flow.log_magnification(start.radius) - shift",
+            "flow.log_magnification(start.radius) + shift",
+        ),
+        "the variance of an entry for the squares of a column": (
+            "step * (batches - 1) / (m - 1) * np.sum(problem.A**2) / n * spent",
+            "step * (batches - 1) / (m - 1) * np.mean(problem.A**2) * spent",
+        ),
+    },
+    "_lengthened": {
+        "steps that do not lengthen V by their turn": ("-np.log(kept) - np.log1p(-apart)", "-np.log(kept)"),
+        "V shortened by the pull": ("-np.log(kept) - np.log1p(-apart)", "np.log(kept) - np.log1p(-apart)"),
+    },
+    "_tilt": {
+        "half the exponent of V in the tilt": (
+            "np.exp((2 - L) * (log_V[:-1] - log_V[0]))",
+            "np.exp((2 - L) / 2 * (log_V[:-1] - log_V[0]))",
+        ),
+    },
     "Epochs.next": {
         "the first minibatch at every step": (
             "self.orders[:, first : first + self.sizes[batch]]",
