@@ -35,9 +35,7 @@ LEAP = 20.0  # of the logarithm of a factor in the basis, in one step
 SETTLING = 2  # corrections at a point from which on the weights move no more
 FAILURES = 25  # predictions given up on the way to one point
 STILL = 1e-15  # relative change of the weights that is none
-ROUNDED = (
-    16  # rounding errors of log alpha and of the mismatch, within which the goal is not told from where the curve is
-)
+ROUNDED = 16  # rounding errors of log alpha and of the mismatch, within which the goal is reached
 STAY = Place(0.0, 0.0, 0.0)
 
 Mismatch = Callable[[float, float], tuple[float, float]]
