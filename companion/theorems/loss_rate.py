@@ -86,7 +86,9 @@ Boundary
   the dual flow for every depth. The bounds along trajectories of both flows, from starts near the limit and from tiny
   ones, which wait; and the first one against sparse interpolants, too, on the way to which weights vanish. It is an
   equality to first order at $\tau = 0$, so it is tight; so is the third, which is one at $\tau = 0$.
-- **Assumed.** Nothing.
+- **Assumed.** Nothing. Whether $D$ attains its minimum, the third hypothesis, a linear program decides for $L \ge 2$
+  (`wnlib.attainable_weights`): it does where the flow fits and some interpolant is positive,
+  {prf:ref}`thm-positive_limits`.
 - **No run can test.** Nothing but that the bounds hold for all times: runs end.
 
 Source

@@ -206,6 +206,10 @@ CHANGES: Changes = {
         ),
         "1/L for 2/L in the least excess": ("1 - 2 / L", "1 - 1 / L"),
     },
+    "attainable_weights": {
+        "every weight attainable": ("found.x[:n] > 0.5", "found.x[:n] > -0.5"),
+        "the least sum of attainable weights": ("-np.ones(n)", "np.ones(n)"),
+    },
     "collapse_barrier": {
         "the norm for its square in the barrier": ("2 * each", "each"),
         "a force of the wrong sign in the barrier": ("pull(0.0) >= 0", "pull(0.0) <= 0"),
