@@ -62,6 +62,7 @@ from wnlib.problem import Problem as Problem
 from wnlib.sparse.attainable import attainable_weights as attainable_weights
 from wnlib.sparse.basis_pursuit import BasisPursuit as BasisPursuit, basis_pursuit as basis_pursuit
 from wnlib.sparse.margin import Margin as Margin, margin as margin
+from wnlib.sparse.null_space import null_space_constant as null_space_constant
 from wnlib.sparse.phase_transition import (
     positivity_success as positivity_success,
     statistical_dimension as statistical_dimension,

@@ -70,9 +70,9 @@ Boundary
   directions in which all eigenvectors have a part; but where $\mu_i < 1.75\, \mu_1$ that of $\mu_i$ is so small that
   within this time it falls behind that of $\mu_1$. Smaller entries would take the residual below the rounding errors of
   $y$ before the slowest direction is left alone.
-- **Assumed.** Nothing. Whether a limit is positive, which is the first hypothesis, need not be: for $L \ge 2$ it is if and
-  only if some interpolant is, {prf:ref}`thm-positive_limits`, and a linear program decides that
-  (`wnlib.attainable_weights`). Here the problems are made of positive weights, so that all limits are positive.
+- **Assumed.** Nothing. That a limit is positive need not be assumed: for $L \ge 2$ it is if and only if some
+  interpolant is, {prf:ref}`thm-positive_limits`, and a linear program decides that (`wnlib.attainable_weights`). Here
+  the problems are made of positive weights, so that all limits are positive.
 - **No run can test.** That a start is generic in the sense of the second hypothesis: a rate might change after the run
   ends. Where two eigenvalues are close, no run is long enough to tell them apart.
 

@@ -323,6 +323,9 @@ DOORS: dict[str, Door] = {
     "needed_scale": lambda given: wnlib.needed_scale(
         PROBLEM, given.integer("depth", 3), given.real("excess", SMALL), given.array("direction", [1, 1, 1])
     ),
+    "null_space_constant": lambda given: wnlib.null_space_constant(
+        PROBLEM, given.integers("support", [0, 1]), given.array("signs", [1, -1])
+    ),
     "polar_of": lambda given: wnlib.polar_of(given.array("weights", [[1, 0, 3]]), given.integer("depth", 3)),
     "positivity_success": lambda given: wnlib.positivity_success(
         given.integer("m", 12), given.integer("s", 3), given.integer("n", 20)

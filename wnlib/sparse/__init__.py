@@ -1,1 +1,1 @@
-"""What a linear program answers: basis pursuit, attainable weights, stability, when recovery succeeds."""
+"""What a linear program answers: basis pursuit, attainable weights, stability, null spaces, when recovery succeeds."""

@@ -210,6 +210,17 @@ CHANGES: Changes = {
         "every weight attainable": ("found.x[:n] > 0.5", "found.x[:n] > -0.5"),
         "the least sum of attainable weights": ("-np.ones(n)", "np.ones(n)"),
     },
+    "null_space_constant": {
+        "half of the null space constant": (
+            "-float(cost @ linear_program(cost, rows, mass).x)",
+            "-0.5 * float(cost @ linear_program(cost, rows, mass).x)",
+        ),
+        "one pattern of signs for all": ("product([1, -1], repeat=J.size - 1)", "product([1], repeat=J.size - 1)"),
+        "the positive part alone in the kernel": (
+            "np.column_stack([coordinates, -coordinates, np.zeros(J.size)])",
+            "np.column_stack([coordinates, coordinates, np.zeros(J.size)])",
+        ),
+    },
     "collapse_barrier": {
         "the norm for its square in the barrier": ("2 * each", "each"),
         "a force of the wrong sign in the barrier": ("pull(0.0) >= 0", "pull(0.0) <= 0"),
