@@ -65,8 +65,8 @@ Boundary
   are made so that their Lasso solution is known: that they end there, with and without decay on $v$; the bound on
   $F$ and the constants along the way.
 - **Assumed.** Nothing beyond the third hypothesis.
-- **No run can test.** That a flow converges. The bound says that $F$ tends to its minimum if $\tau$ is unbounded, which
-  it is unless $r \to 0$.
+- **No run can test.** That a flow converges. It is proved for constant ratios, unless $r \to 0$, with the solution at
+  which it ends where there are several: {prf:ref}`thm-lasso_projection`.
 
 Source
 ------
@@ -146,6 +146,25 @@ def planned(case: Case) -> tuple[Problem, Array, float]:
     return Problem(A, A @ solution + residual), solution, lam
 
 
+def decayed(
+    problem: Problem, start: Polar, times: Array, ratio: float, decay: float, rising: float = 0.0, depth: int = 2
+) -> tuple[Polar, Array]:
+    r"""Points (T, N) of the flow with decay on g at some times (T,), and $\tau$ there; the ratio may rise at a rate."""
+
+    def field(t: float, state: Array) -> Array:
+        log_r, log_u = state[0], state[1:-1] - log_norm(state[1:-1])
+        force = problem.A.T @ problem.residual(np.exp(depth * (log_r + log_u)))
+        along = force @ np.exp(depth * log_u)
+        clock = depth * ratio * np.exp(rising * t + depth * log_r)
+        radial = depth * np.exp((depth - 2) * log_r) * along - decay
+        return np.concatenate([[radial], clock * (force * np.exp((depth - 2) * log_u) - along), [clock]])
+
+    state = np.concatenate([[np.log(start.radius)], start.log_direction, [0.0]])
+    states = solve_ivp(field, times[[0, -1]], state, method="LSODA", t_eval=times, rtol=1e-9, atol=1e-9).y.T
+    log_u = states[:, 1:-1] - log_norm(states[:, 1:-1])[:, None]
+    return Polar(np.exp(states[:, 0]), log_u, np.ones(1)), states[:, -1]
+
+
 def measure(
     case: Case,
     strength: float = 1.0,
@@ -167,21 +186,10 @@ def measure(
     slowest = min(1.0, float(linalg.svdvals(problem.A[:, solution > 0])[-1]) ** 2)
     t_end = span / (slowest * lam * min(1.0, c * float(solution.sum())))
 
-    def field(t: float, state: Array) -> Array:
-        log_r, log_u = state[0], state[1:-1] - log_norm(state[1:-1])
-        force = problem.A.T @ problem.residual(np.exp(depth * (log_r + log_u)))
-        along = force @ np.exp(depth * log_u)
-        ratio = c * np.exp(2 * t / t_end) if both else c
-        clock = depth * ratio * np.exp(depth * log_r)
-        radial = depth * np.exp((depth - 2) * log_r) * along - strength * lam
-        return np.concatenate([[radial], clock * (force * np.exp((depth - 2) * log_u) - along), [clock]])
-
-    state = np.concatenate([[np.log(start.radius)], start.log_direction, [0.0]])
+    rising = 2 / t_end if both else 0.0
     times = np.concatenate([[0.0], np.geomspace(1e-6 * t_end, t_end, TIMES - 1)])
-    states = solve_ivp(field, (0.0, t_end), state, method="LSODA", t_eval=times, rtol=1e-9, atol=1e-9).y.T
-    log_u = states[:, 1:-1] - log_norm(states[:, 1:-1])[:, None]
-    points = Polar(np.exp(states[:, 0]), log_u, np.ones(1))
-    weights, tau = points.weights(depth), states[:, -1]
+    points, tau = decayed(problem, start, times, c, strength * lam, rising, depth)
+    log_u, weights = points.log_direction, points.weights(depth)
     parts = [Measurement(weights[-1], solution)]
     if depth == 2:
         rows = problem.A if outside else np.vstack([problem.A, np.ones(case.n)])
