@@ -14,8 +14,17 @@ $$
 \end{aligned}
 $$
 
-over the $s$ for which this is defined; $\Lambda_2 = -\log \min_{s \ge 0} \sum_i u_{0,i}^2\, e^{2 s b_i}$. Let
-weight-normalized gradient flow start from $w_0 = (r_0 v_0)^L$. If
+over the $s$ for which this is defined. At $L = 2$ it is the relative entropy of the closest proportions that are not
+pulled inwards,
+
+$$
+\begin{aligned}
+\Lambda_2 &= -\log \min_{s \ge 0} \sum_i u_{0,i}^2\, e^{2 s b_i}
+  = \min \Bigl\{ \mathrm{KL}(\pi \,\|\, u_0^2) : \langle b, \pi\rangle \ge 0,\ \pi \ge 0,\ \sum_i \pi_i = 1 \Bigr\} .
+\end{aligned}
+$$
+
+Let weight-normalized gradient flow start from $w_0 = (r_0 v_0)^L$. If
 
 1. **direction**: $v_0 = u_0$;
 2. **small**: $r_0 < r_*$, for some $r_* > 0$ that depends on $A$, $y$, $u_0$ and $k = c\,r_0^2$,
@@ -52,18 +61,25 @@ r_0^2$. At $s_2$, $f' = 2 \langle b, \bar z^L\rangle > 0$, so $\langle b, w\rang
 while $\lVert A w\rVert^2 = O(r_0^{2L})$: for small $r_0$ $\ell(w) < \ell(0)$, and by {prf:ref}`thm-convergence` the
 flow fits.
 
+*Depth 2.* For $\pi(s)_i = u_{0,i}^2\, e^{2 s b_i}/f(s)$, $\mathrm{KL}(\pi \,\|\, u_0^2) - \mathrm{KL}(\pi \,\|\,
+\pi(s)) = 2 s \langle b, \pi\rangle - \log f(s)$ for all proportions. If $\langle b, \pi\rangle \ge 0$ and $s \ge 0$,
+then $\mathrm{KL}(\pi \,\|\, u_0^2) \ge -\log f(s)$, so it is at least $\Lambda_2$. Where $f$ is least, either $s = 0$
+and $\langle b, \pi(s)\rangle \ge 0$, or $\langle b, \pi(s)\rangle = 0$: $\pi(s)$ is allowed, and attains $\Lambda_2$.
+
 Boundary
 --------
-- **Checked.** The slope and the convexity of $f$ and how $m_L$ scales, by computer algebra. For random directions,
-  every depth from 2 to 6: `wnlib.collapses`, which follows the flow, says yes at $0.99\, \Lambda_L$ and no at $1.01\,
-  \Lambda_L$, for $r_0$ of a thousandth of the target's radius; and no where $\Lambda_L = 0$.
+- **Checked.** The slope and the convexity of $f$, how $m_L$ scales and the two relative entropies, by computer algebra.
+  For random directions, every depth from 2 to 6: `wnlib.collapses`, which follows the flow, says yes at $0.99\,
+  \Lambda_L$ and no at $1.01\, \Lambda_L$, for $r_0$ of a thousandth of the target's radius; and no where $\Lambda_L =
+  0$.
 - **Assumed.** Nothing.
 - **No run can test.** That there is no exception at still smaller starts. How small is small enough, the theorem does
   not say: {prf:ref}`thm-collapse` has explicit numbers, far from sharp.
 
 Source
 ------
-Derived here. At depth 2 the barrier is Chernoff's exponent for the mean of the forces, with the weights $u_0^2$.
+Derived here. At depth 2 the barrier is Chernoff's exponent for the mean of the forces, with the weights $u_0^2$, and
+the equation of the two minima is that of large deviations.
 """
 
 from collections.abc import Callable
@@ -104,8 +120,18 @@ def derive(depth: Depth = L) -> Derivation:
         square - 2 * b * z**depth,
         bend - 2 * depth * b**2 * z ** (2 * depth - 2),
         sp.expand_log(sp.expand_power_base(mirror(sp.exp(a) * z, depth) - moved, force=True), force=True),
+        _entropies(),
     )
     return Derivation(steps, residuals)
+
+
+def _entropies() -> sp.Expr:
+    """One entry's part of the two relative entropies at depth 2, to the start's proportions and to tilted ones."""
+    s, b = sp.symbols("s b_i", real=True)
+    pi, start, f = sp.symbols("pi_i p_i f", positive=True)
+    tilted_to = start * sp.exp(2 * s * b) / f
+    part = pi * sp.log(pi / start) - pi * sp.log(pi / tilted_to)
+    return sp.expand(sp.expand_log(part, force=True)) - pi * (2 * s * b - sp.log(f))
 
 
 def measure(
