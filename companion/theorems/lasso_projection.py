@@ -39,9 +39,9 @@ $$
 $$
 
 $F$ does not increase, so $w$ is bounded and $\nabla F$ is. If $\tau$ stayed bounded, $\theta$ would converge, and with
-it $z = e^\theta$ and $r^2 = \tfrac1c \log\lVert z\rVert^2$; to $0$, as $\tau$ is bounded, which hypothesis 2 excludes.
-So $\tau \to \infty$ and $F(w) \to F(z)$: every limit point of $w(t)$ is in $X$. As $r$ does not tend to $0$, one of
-them, $w_\infty$, is not $0$, and so $S > 0$. $D_\Phi(w_\infty, w(t))$ does not increase, and it is continuous at $w =
+it $r^2 = \tfrac1c \log\lVert e^\theta\rVert^2$; to $0$, as $\tau$ is bounded, which hypothesis 2 excludes. So $\tau \to
+\infty$ and $F(w) \to F(z)$: every limit point of $w(t)$ is in $X$. As $r$ does not tend to $0$, one of them,
+$w_\infty$, is not $0$, and so $S > 0$. $D_\Phi(w_\infty, w(t))$ does not increase, and it is continuous at $w =
 w_\infty$, even if that has zeros, as in {prf:ref}`thm-convergence`: it tends to $0$. For two limit points this holds at
 their midpoint, too, as there, so that they are equal.
 

@@ -5,7 +5,7 @@ the squared radius is an affine function of the inverse ratio. So the contours o
 
 Statement
 ---------
-Let $L \ge 2$, let some interpolant be $\ge 0$, and let $u_0 > 0$ be a direction. For $\alpha > 0$ let $w_\alpha$ be
+Let $L \ge 2$, $y \ne 0$, let some interpolant be $\ge 0$, and $u_0 > 0$ a direction. For $\alpha > 0$ let $w_\alpha$ be
 where gradient flow from $x(0) = \alpha u_0$ ends, $r_\alpha^2 = \rho(w_\alpha)$. Let weight-normalized gradient flow of
 the ratio $c$ start from $w_0 = (r_0 v_0)^L$. If
 
@@ -22,9 +22,9 @@ $$
 
 and at some $w_\alpha$ with this property always. $f_c$ grows where it is positive. With $\chi = u_0^{2-L}$,
 $\langle\chi, w_\alpha\rangle$ and $r_\alpha$ do not decrease as $\alpha$ grows. So the limits with $\langle\chi,
-w_\infty\rangle \le G$ are those from the starts with $r_0^2 \le f_c(\alpha_G)$, where $\alpha_G$ is the largest
-$\alpha$ with $\langle\chi, w_\alpha\rangle \le G$. It does not depend on $c$: this contour is a straight line in $1/c$,
-which meets $1/c = 0$ at $r_{\alpha_G}^2$.
+w_\infty\rangle \le b$ are those from the starts with $r_0^2 \le f_c(\alpha_b)$, where $\alpha_b$ is the largest
+$\alpha$ with $\langle\chi, w_\alpha\rangle \le b$. It does not depend on $c$: this contour is a straight line in $1/c$,
+which meets $1/c = 0$ at $r_{\alpha_b}^2$.
 
 Proof
 -----
