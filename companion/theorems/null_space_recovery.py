@@ -60,7 +60,7 @@ w^\star\rVert_1$. If $A w = A w^\star$, then $h = 0$ and the pairing vanishes.
 
 If $J$ is the support of $w^\star$, then $v_{J^c} \ge 0$, and $\sum_i v_i \ge \gamma \lVert v_{J^c}\rVert_1$, as
 $\gamma$ is the least $\sum_i v_i$ of such a $v \in \ker A$ with $\lVert v_{J^c}\rVert_1 = 1$; by hypothesis 2 it is at
-least $1 - \beta_+$. (So $w^\star$ is the only solution of basis pursuit, for which the margin is defined.)
+least $1 - \beta_+$. (So $w^\star$ is the only solution of basis pursuit, and the margin is that of its support.)
 
 The last line is {prf:ref}`thm-stopped_early`, with $\lVert A (w - w^\star)\rVert \le \lVert A w - y\rVert + \lVert
 e\rVert$.
@@ -104,7 +104,7 @@ from wnlib.trajectories.integration import integrate
 
 TAIL = 0.02  # the largest entry that compressible weights have off their support
 NOISE = 0.05  # of the weights; of the one datum where there is one
-ROUNDING = 1e-6  # of the linear programs, by which a constant may miss 1
+ROUNDING = 1e-6  # of linear programs and limits: by which a constant may miss 1, and weights the truth
 
 
 def derive(depth: Depth = 2) -> Derivation:
@@ -159,12 +159,18 @@ def stopped(flow: Flow, problem: Problem, start: Polar, noise: Array) -> Array:
 
 
 def by_margin(problem: Problem, w: Array) -> float:
-    """The bound on the distance of an interpolant w (n,) from the solution of basis pursuit, of a positive margin."""
+    """The bound on the distance of an interpolant w (n,) from the solution of basis pursuit, if there is only one."""
     found = margin(problem)
-    if not ROUNDING < found.value < np.inf:
+    if found.several or np.isinf(found.value):
         return np.inf
     beta = null_space_constant(problem, np.flatnonzero(found.support))
     return (1 + beta) / found.value * max(float(w.sum() - found.target.sum()), 0.0)
+
+
+def apart(w: Array, truth: Array) -> float:
+    """The distance, 0 if it is rounding."""
+    distance = float(np.abs(w - truth).sum())
+    return distance if distance > ROUNDING * truth.sum() else 0.0
 
 
 def measure(case: Case) -> Measurement:
@@ -175,9 +181,7 @@ def measure(case: Case) -> Measurement:
     end = limit(flow, problem, start).weights
     early = stopped(polar, problem, polar.start(case.n, radius), noise)
     z = basis_pursuit(Problem(problem.A, problem.A @ early)).weights
-    measured = [
-        float(np.abs(w - x).sum()) for w, x in ((end, truth), (end, basis_pursuit(problem).weights), (early, truth))
-    ]
+    measured = [apart(w, x) for w, x in ((end, truth), (end, basis_pursuit(problem).weights), (early, truth))]
     predicted = [bound(problem, end, truth), by_margin(problem, end), bound(problem, early, truth)]
     if case.depth == 2:
         measured.append(float(early.sum() / z.sum()) - 1)
@@ -209,6 +213,9 @@ def attained(case: Case) -> Measurement:
     return Measurement(np.append(two.measured, distance), np.append(two.predicted, by_margin(problem, w)))
 
 
+# Not so much magnified that rounding decides the excess
+GENTLE = Ensemble(depths=(2, 3), ratios=(2, 4), scales=(0.3, 0.8))
+
 THEOREM = Theorem(
     __name__,
     __doc__,
@@ -220,12 +227,14 @@ THEOREM = Theorem(
     measure=measure,
     uses=("stopped_early",),
     falsifiers=(
-        Falsifier(1, "limits mirrored at the truth", partial(tight, negative=True)),
-        Falsifier(2, "half of the constants", partial(tight, share=0.5)),
-        Falsifier(3, r"other measurements, without $h$ and $\nu$", partial(tight, told=False)),
-        Falsifier("formula", r"$\beta$ for $1 + \beta$", partial(tight, first=0.0)),
+        Falsifier(1, "limits mirrored at the truth", partial(tight, negative=True), ensemble=GENTLE),
+        Falsifier(2, "half of the constants", partial(tight, share=0.5), ensemble=GENTLE),
+        Falsifier(3, r"other measurements, without $h$ and $\nu$", partial(tight, told=False), ensemble=GENTLE),
+        Falsifier("formula", r"$\beta$ for $1 + \beta$", partial(tight, first=0.0), ensemble=GENTLE),
     ),
-    attained=(Attained("for two weights of one measurement, and a third that measures against them", attained),),
+    attained=(
+        Attained("for two weights of one measurement, and a third that measures against them", attained, GENTLE),
+    ),
     mutants=(
         "half of the null space constant",
         "one pattern of signs for all",

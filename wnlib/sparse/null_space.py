@@ -20,7 +20,7 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import ArgumentError
 from wnlib.linear.linear_program import linear_program
-from wnlib.linear.ranks import kernel
+from wnlib.linear.ranks import left_kernel
 from wnlib.problem import Problem
 
 
@@ -55,14 +55,15 @@ def null_space_constant(
     if J.ndim != 1 or np.unique(J).size < J.size:
         raise ArgumentError(f"support must be indices, each once, got {J}")
     known = None if signs is None else _signs(signs, J.size)
-    on, off = problem.A[:, J], np.delete(problem.A, J, axis=1)
+    A = linalg.orth(problem.A).T @ problem.A  # the kernel is the same
+    on, off = A[:, J], np.delete(A, J, axis=1)
     if np.linalg.matrix_rank(on) < J.size:
         return np.inf
     if not (J.size and off.shape[1]):
         return 0.0
-    coordinates, beyond = linalg.pinv(on) @ off, kernel(on.T, J.size)
+    coordinates, beyond = linalg.pinv(on) @ off, left_kernel(on)
     rows = np.zeros((beyond.shape[1] + 1, 2 * off.shape[1] + 1))  # of v's positive part, its negative one, and a slack
-    rows[:-1, :-1] = beyond.T @ np.hstack([off, -off]) / np.abs(problem.A).max()
+    rows[:-1, :-1] = beyond.T @ np.hstack([off, -off]) / np.abs(A).max()
     rows[-1] = 1.0
     columns, mass = np.column_stack([coordinates, -coordinates, np.zeros(J.size)]), np.eye(len(rows))[-1]
     patterns = product([1, -1], repeat=J.size - 1) if known is None else [known[1:]]
