@@ -100,7 +100,7 @@ from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.flows.weight_norm import WeightNormFlow
-from wnlib.models.blow_up import blow_up_times, cheapest
+from wnlib.models.blow_up import blow_up_times, cheapest_interpolant
 from wnlib.models.layered import LayeredTrajectory, integrate_layered
 from wnlib.models.layered_limit import layered_limit
 from wnlib.problem import Problem
@@ -169,7 +169,7 @@ def _at_limit(case: Case, costs: Costs) -> Measurement:
     _, problem, x = layered(case)
     x, L = 0.3 * x, case.depth
     end, cost = layered_limit(case.plain, problem, x), costs(x)
-    least = norm(cheapest(problem, cost), cost)
+    least = norm(cheapest_interpolant(problem, cost), cost)
     bound = np.linalg.norm(end.factors, axis=1).prod() ** (2 / L) / (L - 2)
     return Measurement(max(norm(end.weights, cost) - least - bound, 0.0), 0.0, scale=least)
 
@@ -183,7 +183,7 @@ def _along(path: LayeredTrajectory, share: float, costs: Costs, power: float) ->
     """At the end of a path: the difference for the cheapest weights with its measurements, and C over its bound."""
     z, weights, L = path.magnified, path.weights[-1], path.flow.depth
     first, last = costs(z[0]), costs(z[-1])
-    other = share * cheapest(Problem(path.problem.A, path.problem.A @ weights, weights), first)
+    other = share * cheapest_interpolant(Problem(path.problem.A, path.problem.A @ weights, weights), first)
     norms = np.linalg.norm(z[-1], axis=1)
     M = norms[0] if isinstance(path.flow, WeightNormFlow) else 1.0
     mu = np.abs(path.radii[-1]).prod() / norms.prod()

@@ -59,7 +59,7 @@ def blow_up_times(factors: ArrayLike) -> tuple[Array, Array]:
     return Leaf.of(x).times
 
 
-def cheapest(problem: Problem, costs: tuple[Array, Array]) -> Array:
+def cheapest_interpolant(problem: Problem, costs: tuple[Array, Array]) -> Array:
     """The interpolant, shape (N,), whose positive and negative parts, at costs of (N,) each, cost least together."""
     return signed(linear_program(np.concatenate(costs), np.hstack([problem.A, -problem.A]), problem.y).x)
 
