@@ -12,7 +12,7 @@ move by weight normalization of its own, with $z^{(k)} = M_t u^{(k)}$ and $\kapp
 
 1. **equal rates**: all layers have the same learning rates;
 2. **constant ratio**: $c$ does not depend on time;
-3. **no turn**: no radius has changed its sign,
+3. **no turn**: no radius has changed its sign, as none can if $\ell(w_0) < \ell(0)$,
 
 all $z_i^{(k)}$ are functions of $\theta_i$ alone, by $dz_i^{(k)}/d\theta_i = \prod_{j \ne k} z_i^{(j)}$, and with $q =
 \bigodot_k z^{(k)}$ and $R(\theta) = M_t^2 = \lVert z^{(k)}\rVert^2$
@@ -49,6 +49,8 @@ is. From $x^{(k)} = r_k z^{(k)}/M_t$ and $r_k^2 = r_k(0)^2 + \tfrac2c \log M_t$ 
 R/\partial\theta_i = 2 z_i^{(k)} \prod_{j \ne k} z_i^{(j)} = 2 q_i$, $\nabla\Phi^* = \tfrac12 \mu \nabla R = \mu q$; and
 $\partial q_i/\partial\theta_i = \sum_k \prod_{j \ne k} (z_i^{(j)})^2 = D_i$. This vanishes only where two factors do,
 which the differences of squares exclude.
+
+*No turn.* Where a radius is zero, so is $w$, and the loss never grows above that of the start.
 
 *Convexity.* If $\mu' \ge 0$ this is clear. If not, a vector $v$ has $\langle q, v\rangle^2 \le \langle q, D^{-1} q
 \rangle\, \langle v, D v\rangle$, and it is enough that $2 |\mu'|\, \langle q, D^{-1} q\rangle < \mu$. The harmonic mean

@@ -72,9 +72,10 @@ class Radial(NamedTuple):
 
 
 def layered_limit(flow: Flow, problem: Problem, factors: ArrayLike, tolerance: float | None = None) -> LayeredLimit:
-    r"""Where a flow ends that does not collapse, by convex optimisation.
+    r"""Where a flow ends whose radii keep their signs, by convex optimisation.
 
-    Nothing is followed: a flow that collapses to w = 0 has an answer, too, which is not where it ends.
+    Nothing is followed: where a radius changes its sign on the way, the flow ends elsewhere. That needs a start with no
+    less loss than w = 0.
 
     Args:
         flow: That of each layer: a GradientFlow, or a WeightNormFlow at constant rates, of depth L >= 2.
