@@ -21,9 +21,9 @@ from scipy.special import elliprf
 from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import ArgumentError
-from wnlib.linear.linear_program import linear_program
 from wnlib.models.signed import signed
 from wnlib.problem import Problem
+from wnlib.sparse.basis_pursuit import basis_pursuit
 
 NODES, REACH = 512, 80.0  # of the trapezoidal rule in log s: what lies beyond is less than 1e-17
 ROUNDS = 100  # of Newton's method, or bisection
@@ -61,7 +61,7 @@ def blow_up_times(factors: ArrayLike) -> tuple[Array, Array]:
 
 def cheapest_interpolant(problem: Problem, costs: tuple[Array, Array]) -> Array:
     """The interpolant, shape (N,), whose positive and negative parts, at costs of (N,) each, cost least together."""
-    return signed(linear_program(np.concatenate(costs), np.hstack([problem.A, -problem.A]), problem.y).x)
+    return signed(basis_pursuit(problem.doubled(), np.concatenate(costs)).weights)
 
 
 def blow_up(squares: Array) -> Array:
