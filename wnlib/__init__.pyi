@@ -49,6 +49,9 @@ from wnlib.limits.saddles import Cascade as Cascade, Saddle as Saddle, cascade a
 from wnlib.limits.sparse_limit import sparse_limit as sparse_limit
 from wnlib.limits.stays import Stay as Stay, stay as stay
 from wnlib.limits.window import window_mass as window_mass
+from wnlib.models.blow_up import blow_up_times as blow_up_times
+from wnlib.models.layered import LayeredTrajectory as LayeredTrajectory, integrate_layered as integrate_layered
+from wnlib.models.layered_limit import LayeredLimit as LayeredLimit, layered_limit as layered_limit
 from wnlib.models.matrix import MatrixProblem as MatrixProblem
 from wnlib.models.matrix_descent import MatrixDescent as MatrixDescent, matrix_descent as matrix_descent
 from wnlib.models.separate import (

@@ -57,8 +57,8 @@ Boundary
 - **Checked.** The velocities, for every depth, by computer algebra; networks of $L$ factors, each followed on its own,
   against the flows at $1/L$ of the time. The cases take gradient flow and weight normalization in turn.
 - **Assumed.** Nothing.
-- **No run can test.** Nothing. But the equality of the factors is not stable in general: what differs a little at the
-  start may differ more later, and the theorem is about factors that do not differ.
+- **No run can test.** Nothing. The theorem is about factors that do not differ; how differences fade, or do not, tells
+  {prf:ref}`thm-layer_magnification`.
 
 Source
 ------
@@ -79,6 +79,7 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow
 from wnlib.flows.weight_norm import WeightNormFlow
+from wnlib.models.layered import slopes
 from wnlib.problem import Problem
 from wnlib.trajectories.integration import integrate
 
@@ -139,17 +140,13 @@ def measure(case: Case, power: int = 1, spread: float = 0.0, faster: float = 1.0
 def _network(flow: Flow, problem: Problem, start: Array, times: Array, rates: Array) -> Array:
     """All factors (L, N) of a network at `times` (T,), from their gradients: shape (T, L, N)."""
     L, n = start.shape
-    others = np.array([np.delete(np.arange(L), k) for k in range(L)])
-
-    def forces(factors: Array) -> Array:
-        return factors[others].prod(axis=1) * (problem.A.T @ problem.residual(factors.prod(axis=0)))
 
     def plain(t: float, state: Array) -> Array:
-        return (rates * forces(state.reshape(L, n))).ravel()
+        return (rates * slopes(problem, state.reshape(L, n))).ravel()
 
     def normalized(t: float, state: Array) -> Array:
         radius, direction = state[:L, None], state[L:].reshape(L, n)
-        force = forces(radius * direction)
+        force = slopes(problem, radius * direction)
         along = np.sum(force * direction, axis=1, keepdims=True)
         turning = flow.relative_rate(radius) * radius * (force - along * direction)
         return np.append(rates * along, rates * turning)

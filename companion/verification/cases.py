@@ -154,10 +154,15 @@ def some_margin(case: Case, costs: Array) -> Margin:
     return Margin(value, target / costs, True, dual, direction / costs, costs)
 
 
-def signed_problem(case: Case) -> Problem:
-    """The case's measurements of its weights with random signs, on $[A, -A]$."""
+def with_signs(case: Case) -> Problem:
+    """The case's measurements of its weights with random signs."""
     weights = case.problem.truth * np.random.default_rng([case.seed, 4]).choice([-1.0, 1.0], case.n)
-    return Problem(case.problem.A, case.problem.A @ weights, weights).doubled()
+    return Problem(case.problem.A, case.problem.A @ weights, weights)
+
+
+def signed_problem(case: Case) -> Problem:
+    """The same, on $[A, -A]$."""
+    return with_signs(case).doubled()
 
 
 def either_flow(case: Case) -> Flow:

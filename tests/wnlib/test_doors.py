@@ -225,6 +225,25 @@ def separate(given: Given) -> list[Any]:
     return [*begin, velocity, path.parts, path.t]
 
 
+def layered(given: Given) -> list[Any]:
+    factors = given.array("factors", [[1, 2, 1], [1, -1, 2]])
+    path = wnlib.integrate_layered(
+        FLOW,
+        PROBLEM,
+        factors,
+        t_end=given.real("t_end", 2.0),
+        stop=given.real("stop", SMALL),
+        rtol=given.real("rtol", SMALL),
+    )
+    return [path.t, path.factors, path.weights]
+
+
+def layered_end(given: Given) -> list[Any]:
+    factors = given.array("factors", [[1, 2, 1], [1, -1, 2]])
+    end = wnlib.layered_limit(FLOW, PROBLEM, factors, given.real("tolerance", SMALL))
+    return [end.weights, end.theta, end.residual]
+
+
 def limits(given: Given) -> list[Any]:
     curve = LimitCurve(PROBLEM, given.integer("depth", 2), given.array("direction", [1, 1, 1]))
     return [curve.limit(FLOW, START, given.real("tolerance", SMALL)), curve.depth]
@@ -291,6 +310,7 @@ DOORS: dict[str, Door] = {
     "Trajectory": trajectory,
     "WeightNormFlow": normalized,
     "basis_pursuit": lambda given: wnlib.basis_pursuit(PROBLEM, given.array("costs", [1, 2, 2])).weights,
+    "blow_up_times": lambda given: [*wnlib.blow_up_times(given.array("factors", [[1, 2], [-1, 3], [2, 4]]))],
     "cascade": lambda given: wnlib.cascade(PROBLEM, given.integer("most", 2)).dual_time,
     "collapse_barrier": lambda given: wnlib.collapse_barrier(
         PROBLEM, given.integer("depth", 3), given.array("direction", [1, 2, 2])
@@ -298,10 +318,12 @@ DOORS: dict[str, Door] = {
     "collapses": lambda given: float(wnlib.collapses(FLOW, PROBLEM, start(given))),
     "descend": descent,
     "integrate": trajectory,
+    "integrate_layered": layered,
     "integrate_separate": separate,
     "invariant_drift": lambda given: wnlib.invariant_drift(PLAIN, PROBLEM, Polar.concatenate([many(given)] * 2)),
     "invariants": lambda given: wnlib.invariants(FLOW, PROBLEM, START, given.real("reference", 0.5)),
     "LargeRatioPath": large_ratio,
+    "layered_limit": layered_end,
     "limit": lambda given: wnlib.limit(FLOW, ONE, one(given), given.real("tolerance", SMALL)),
     "longest_step": at_weights(wnlib.longest_step),
     "magnification_excess_bound": bound(wnlib.magnification_excess_bound),
@@ -357,6 +379,8 @@ RESULTS = {
     "BasisPursuit",
     "Cascade",
     "Descent",
+    "LayeredLimit",
+    "LayeredTrajectory",
     "Limit",
     "Margin",
     "MatrixDescent",

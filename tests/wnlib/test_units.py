@@ -31,16 +31,19 @@ from wnlib import (
     WeightNormFlow,
     attainable_weights,
     basis_pursuit,
+    blow_up_times,
     cascade,
     collapse_barrier,
     collapses,
     descend,
     effective_start,
     integrate,
+    integrate_layered,
     integrate_separate,
     invariant_drift,
     invariants,
     large_ratio_path,
+    layered_limit,
     limit,
     longest_step,
     magnification_excess_bound,
@@ -72,6 +75,7 @@ PROBLEM = Problem.gaussian(6, 12, 2, seed=3)
 SIGNED = Problem.gaussian(4, 6, 1, signed=True)
 MATRICES = MatrixProblem.gaussian(m=10, n=5, rank=1)
 DIRECTION = np.linspace(0.5, 1.5, 12)
+FACTORS = np.random.default_rng(0).standard_normal((3, 12)) / 4
 
 
 @dataclass(frozen=True)
@@ -286,6 +290,22 @@ def separated(matched: bool) -> Solver:
     return solve
 
 
+def layered(flow: Flow) -> Solver:
+    def solve(by: Scaling) -> Answer:
+        factors = np.ldexp(FACTORS[: by.depth], by.point)
+        path = integrate_layered(by.flow(flow), by.problem(), factors, by(0.5, by.time))
+        end, power = layered_limit(by.flow(flow), by.problem(), factors), (2 - by.depth) * by.point
+        return {
+            "t": (path.t, by.time),
+            "factors": (path.factors, by.point),
+            "end": (end.factors, by.point),
+            "theta": (end.theta, power if isinstance(flow, GradientFlow) else 0),
+            "times": (blow_up_times(factors), power),
+        }
+
+    return solve
+
+
 def of_matrices(by: Scaling) -> Answer:
     problem = MatrixProblem(np.ldexp(MATRICES.A, by.matrix), np.ldexp(MATRICES.y, by.data))
     answer = {}
@@ -316,6 +336,8 @@ SOLVERS: dict[str, tuple[Callable[[int], Solver], tuple[int, ...]]] = {
     "stochastic descent": (lambda L: descended("plain", batch_size=2, seed=1), ALL),
     "effective starts": (lambda L: restarted, DEEP),
     "separate spheres": (lambda L: separated(False), DEEP),
+    "layers of gradient flow": (lambda L: layered(GradientFlow(L)), DEEP),
+    "layers of weight normalization": (lambda L: layered(WeightNormFlow(L, 2.0)), DEEP),
     "matched clocks": (lambda L: separated(True), DEEP),
     "matrices": (lambda L: of_matrices, ALL),
 }

@@ -33,8 +33,10 @@ from wnlib import (
     cascade,
     descend,
     integrate,
+    integrate_layered,
     integrate_separate,
     large_ratio_path,
+    layered_limit,
     limit,
     margin,
     matrix_descent,
@@ -48,6 +50,7 @@ SIGNED = Problem.gaussian(m=4, n=6, sparsity=1, signed=True)
 MATRIX = MatrixProblem.gaussian(m=9, n=6, rank=1)
 PLAIN, FLOW, SEPARATE = GradientFlow(2), WeightNormFlow(2, 10), SeparateFlow(2, 10)
 START = FLOW.start(12, 1.0)
+FACTORS = [START.direction, START.direction / np.linspace(1, -2, 12)]
 METHOD = DecayedSalimansKingmaDescent(2, [0.5, 1.0], vector_decay=0.1)
 
 MADE: dict[str, Callable[[], Any]] = {
@@ -61,6 +64,8 @@ MADE: dict[str, Callable[[], Any]] = {
     "GradientDescent": lambda: GradientDescent(3),
     "GradientFlow": lambda: PLAIN,
     "LargeRatioPath": lambda: large_ratio_path(PROBLEM, START),
+    "LayeredLimit": lambda: layered_limit(FLOW, PROBLEM, FACTORS),
+    "LayeredTrajectory": lambda: integrate_layered(FLOW, PROBLEM, FACTORS, t_end=1.0),
     "Limit": lambda: limit(FLOW, PROBLEM, START),
     "Margin": lambda: margin(PROBLEM),
     "MatrixDescent": lambda: matrix_descent(MATRIX, 2, [0.1, 0.2], [1.0, 0.5], steps=20),

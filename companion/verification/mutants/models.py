@@ -70,4 +70,44 @@ CHANGES: Changes = {
         )
     },
     "projected_descent": {"projected steps uphill": ("u + step * ratio * r * force", "u - step * ratio * r * force")},
+    "layered.slopes": {
+        "all factors in the slopes of the layers": ("factors[others].prod(axis=1)", "factors.prod(axis=0)"),
+        "the residual of the sum of the layers": ("factors.prod(axis=0)", "factors.sum(axis=0)"),
+    },
+    "_normalized_velocity": {
+        "no radius in the turning of a layer": ("angular * r * (g - along * u)", "angular * (g - along * u)"),
+        "half the pull in the turning of a layer": ("g - along * u", "g - 0.5 * along * u"),
+    },
+    "Leaf.times": {
+        "a - min a for a in the time away": ("self.left(self.first)", "self.left(0 * self.first)"),
+        "once the time from zero for a weight of the other sign": ("2 * across", "across"),
+    },
+    "blow_up": {
+        "half the integral of a blow-up time": (
+            "step * np.sum(np.exp(log_s - logs / 2), axis=0) / 2",
+            "step * np.sum(np.exp(log_s - logs / 2), axis=0) / 4",
+        ),
+    },
+    "LayeredTrajectory.magnified": {
+        "the square of M in the magnified layers": ("self.flow.ratio / 2 * gains", "self.flow.ratio * gains"),
+    },
+    "LayeredDual.radial": {
+        "L for L/2 in the exponent of mu": ("np.exp(-L / 2 * log_R)", "np.exp(-L * log_R)"),
+        "half the growth of squared radii": ("log_R / self.ratio", "log_R / (2 * self.ratio)"),
+    },
+    "LayeredDual.step": {
+        "half the curvature of mu": ("2 * here.mu * here.slope", "here.mu * here.slope"),
+    },
+    "Leaf.slope": {
+        "an equal share of the smallest factor in the slope of a product": (
+            "1 + np.sum(xi**2 / squares, axis=0)",
+            "1 + np.sum(squares / squares, axis=0)",
+        ),
+    },
+    "Leaf.dual_variable": {
+        "the time that is left added": (
+            "np.where(xi >= 0, growing, left) - np.where(xi >= 0, left, falling)",
+            "np.where(xi >= 0, growing, left) + np.where(xi >= 0, left, falling)",
+        ),
+    },
 }
