@@ -1,4 +1,4 @@
-"""The story in the plane: two weights, one measurement."""
+"""The story in the plane, two weights and one measurement; and what is told of it in three numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,10 @@ import numpy as np
 from wnlib._checks import Array
 from wnlib.flows.flow import Flow
 from wnlib.flows.geometry import mirror_map
+from wnlib.flows.polar import radius_of
+from wnlib.flows.weight_norm import WeightNormFlow
+from wnlib.limits.limit import limit
+from wnlib.limits.needed import needed_ratio, needed_scale
 from wnlib.linear.ranks import least_squares
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
@@ -69,4 +73,36 @@ def plane(flow: Flow, scales: Sequence[float], extent: float = 1.6, resolution: 
         divergence=np.array([divergence(np.column_stack([grid, np.full(resolution, w2)])) for w2 in grid]),
         touching=float(divergence(runs[-1].weights[-1:])[0]),
         lowest=line[divergence(line).argmin()],
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was predicted for an excess, and what came of it, on one Gaussian problem.
+
+    ratio   c that weight normalization needs from half of the target's squared radius
+    scale   r_0 that gradient flow needs, over the target's radius
+    seen    the excess of weight normalization's flow at `T_END`
+    beyond  that of its limit from twice the target's squared radius, where the ratio is a hundred times as large
+    """
+
+    ratio: float
+    scale: float
+    seen: float
+    beyond: float
+
+
+def asked(depth: int, excess: float) -> Asked:
+    """Predict, and follow the flow."""
+    sparse = Problem.gaussian(24, 60, 3)
+    target = basis_pursuit(sparse)
+    radius = float(radius_of(target.weights, depth))
+    ratio = needed_ratio(sparse, depth, radius / np.sqrt(2), excess)
+    flow, strong = WeightNormFlow(depth, ratio), WeightNormFlow(depth, 100 * ratio)
+    end = integrate(flow, sparse, flow.start(60, radius / np.sqrt(2)), T_END).weights[-1]
+    return Asked(
+        ratio,
+        needed_scale(sparse, depth, excess) / radius,
+        float(end.sum()) / target.value - 1,
+        limit(strong, sparse, strong.start(60, radius * np.sqrt(2))).l1_excess,
     )

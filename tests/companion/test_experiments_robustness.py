@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from companion.experiments import front, robustness
 from companion.plots import front as front_figures, robustness as figures
-from wnlib import GradientFlow, Problem, WeightNormFlow, basis_pursuit
+from wnlib import GradientFlow, Problem, WeightNormFlow, basis_pursuit, limit, radius_of
 
 PROBLEMS = [Problem.gaussian(8, 20, 2, seed=seed) for seed in range(2)]
 SCALE = np.array([[0.1, 1.0, 3.0]] * 2)
@@ -62,3 +62,14 @@ def test_figures_draw_what_they_are_given():
     assert [text.get_text() for text in window.axes[0].get_legend().get_texts()][-1] == r"$c \to \infty$"
     plane = front.plane(flows["plain"], (0.1, 0.8), resolution=21)
     assert len(front_figures.story(plane, plane, *front.interpolants()).axes) == 2
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_what_the_front_page_predicts_comes_true(depth):
+    one = front.asked(depth, 1e-2)
+    assert_allclose(one.seen, 1e-2, rtol=0.01)
+    problem = Problem.gaussian(24, 60, 3)
+    radius, flow = float(radius_of(basis_pursuit(problem).weights, depth)), GradientFlow(depth)
+    assert_allclose(limit(flow, problem, flow.start(60, one.scale * radius)).l1_excess, 1e-2, rtol=1e-6)
+    flow = WeightNormFlow(depth, 100 * one.ratio)
+    assert_allclose(limit(flow, problem, flow.start(60, 2**0.5 * radius)).l1_excess, one.beyond)
