@@ -50,6 +50,12 @@ from wnlib.limits.sparse_limit import sparse_limit as sparse_limit
 from wnlib.limits.stays import Stay as Stay, stay as stay
 from wnlib.limits.window import window_mass as window_mass
 from wnlib.models.blow_up import blow_up_times as blow_up_times
+from wnlib.models.grouped import (
+    GroupedFlow as GroupedFlow,
+    GroupedTrajectory as GroupedTrajectory,
+    integrate_grouped as integrate_grouped,
+)
+from wnlib.models.grouped_limit import GroupedLimit as GroupedLimit, grouped_limit as grouped_limit
 from wnlib.models.layered import LayeredTrajectory as LayeredTrajectory, integrate_layered as integrate_layered
 from wnlib.models.layered_limit import LayeredLimit as LayeredLimit, layered_limit as layered_limit
 from wnlib.models.matrix import MatrixProblem as MatrixProblem

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.integrate import LSODA
-from scipy.optimize import nnls
 
 from companion.experiments.robustness import ARRIVED, frontier
 from companion.running.record import Record, Row
@@ -20,6 +19,7 @@ from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.geometry import mirror_map
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.limits.limit import LimitCurve
+from wnlib.models.grouped_limit import nearest_masses
 from wnlib.models.separate import SeparateFlow, integrate_separate
 from wnlib.models.signed import log_temperature, signed, symmetric_start, tilt
 from wnlib.problem import Problem
@@ -28,7 +28,6 @@ from wnlib.trajectories.integration import integrate
 from wnlib.trajectories.stepping import stepped
 
 PATIENCE = 1e7  # time after which a followed flow counts as stuck
-HEAVY = 1e4  # weight of the measurements against the masses, in units of their sizes
 FITTED = 0.02  # relative residual up to which a flow is followed in its own, stiff, coordinates
 
 
@@ -190,13 +189,9 @@ def mixed_norm(problem: Problem, mass: float) -> Array:
     r"""Signed weights (N,) whose halves minimise $(S_+ - S_0/2)^2 + (S_- - S_0/2)^2$, with $S_0$ = `mass`.
 
     Of the masses $S_\pm$ of all interpolants $w_\pm \ge 0$: what separate normalization with matched clocks minimises
-    at depth 2 as c grows. By nonnegative least squares, in which the measurements weigh heavily.
+    at depth 2 as c grows.
     """
-    n = problem.shape[1] // 2
-    heavy, light = HEAVY / float(np.linalg.norm(problem.y)), 1 / basis_pursuit(problem).value
-    rows = np.vstack([heavy * problem.A, light * np.kron(np.eye(2), np.ones(n))])
-    wanted = np.concatenate([heavy * problem.y, light * np.full(2, mass / 2)])
-    return signed(nnls(rows, wanted, maxiter=100 * n)[0])
+    return signed(nearest_masses(problem, np.full(2, mass / 2)))
 
 
 M, N, NONZERO = 20, 40, 4

@@ -66,14 +66,20 @@ def problem_and_start(case: Case) -> tuple[Problem, Polar]:
     return Problem(A, A @ rng.standard_normal(case.n)), case.flow.start(case.n, sign * case.scale, case.direction)
 
 
+def wholly_positive(case: Case, rng: np.random.Generator) -> Problem:
+    """The case's measurements of weights all of which are positive."""
+    end = np.asarray(case.problem.truth) + rng.uniform(0.1, 0.3, case.n)
+    return Problem(case.problem.A, case.problem.A @ end, end)
+
+
 def planned(case: Case, flow: Flow, reach: float = 0.3) -> tuple[Problem, Array, Polar]:
     r"""A problem, a positive interpolant (N,), and a start from which the flow ends there, if it does not collapse.
 
     Their dual variables differ by a vector in row(A), relatively by `reach`.
     """
     rng = case.rng()
-    end = np.asarray(case.problem.truth) + rng.uniform(0.1, 0.3, case.n)
-    problem = Problem(case.problem.A, case.problem.A @ end, end)
+    problem = wholly_positive(case, rng)
+    end = np.asarray(problem.truth)
     point = polar_of(end, case.depth)
     mirror = mirror_map(flow, float(point.radius))
     theta = mirror.gradient(point)

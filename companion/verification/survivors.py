@@ -219,14 +219,6 @@ FOUND = (
         "Every run ends, at the latest after the last step, and writes its own.",
     ),
     Survivor(
-        "wnlib.models.separate.integrate_separate",
-        "0.001 / float(np.abs(field(0.0, state)).max())",
-        "0.0011 / float(np.abs(field(0.0, state)).max())",
-        0,
-        Effect.ACCURACY,
-        "The first step that a solver tries.",
-    ),
-    Survivor(
         "wnlib.models.spectral._Curve._slopes",
         "L == 2",
         "L == 3",

@@ -22,6 +22,7 @@ from wnlib import (
     Flow,
     GradientDescent,
     GradientFlow,
+    GroupedFlow,
     LimitCurve,
     MatrixDescent,
     MatrixProblem,
@@ -44,6 +45,7 @@ ONE = Problem(A=[[2]], y=[3])
 SIGNED = Problem(A=[[1, 2, 0], [0, 1, 1]], y=[1, -2]).doubled()
 MATRIX = MatrixProblem(A=[np.eye(2)], y=[3.0])
 PLAIN, FLOW = GradientFlow(2), WeightNormFlow(2, 4.0)
+MATCHED = GroupedFlow(2, 4.0, matched=True)
 START = FLOW.start(3, 1.0)
 TARGET = [1, 1, 1]
 
@@ -225,6 +227,22 @@ def separate(given: Given) -> list[Any]:
     return [*begin, velocity, path.parts, path.t]
 
 
+def grouped(given: Given) -> list[Any]:
+    flow = GroupedFlow(given.integer("depth", 2), given.real("ratio", 4.0))
+    direction = given.array("direction", [1, 2, 2, 1, 1, 1])
+    begin = flow.start(given.integer("n", 6), given.real("scale", 1.0), given.integer("groups", 2), direction)
+    velocity = flow.velocity(SIGNED, begin)(0.0, given.entries("state", [0, -1, -1, -1, 0, -1, -1, -1]))
+    path = wnlib.integrate_grouped(
+        flow,
+        SIGNED,
+        begin,
+        t_end=given.real("t_end", 2.0),
+        stop=given.real("stop", SMALL),
+        rtol=given.real("rtol", SMALL),
+    )
+    return [begin, velocity, path.weights, path.t]
+
+
 def layered(given: Given) -> list[Any]:
     factors = given.array("factors", [[1, 2, 1], [1, -1, 2]])
     path = wnlib.integrate_layered(
@@ -298,6 +316,7 @@ DOORS: dict[str, Door] = {
     "DecayedSalimansKingmaDescent": decayed_salimans_kingma,
     "GradientDescent": lambda given: of_method(GradientDescent(given.integer("depth", 3)), given, [1, 2, 2]),
     "GradientFlow": plain,
+    "GroupedFlow": grouped,
     "LimitCurve": limits,
     "MatrixProblem": matrix_problem,
     "MirrorMap": mirror,
@@ -317,7 +336,11 @@ DOORS: dict[str, Door] = {
     ),
     "collapses": lambda given: float(wnlib.collapses(FLOW, PROBLEM, start(given))),
     "descend": descent,
+    "grouped_limit": lambda given: (
+        wnlib.grouped_limit(MATCHED, SIGNED, MATCHED.start(6, 1.0, 2), given.real("tolerance", SMALL)).weights
+    ),
     "integrate": trajectory,
+    "integrate_grouped": grouped,
     "integrate_layered": layered,
     "integrate_separate": separate,
     "invariant_drift": lambda given: wnlib.invariant_drift(PLAIN, PROBLEM, Polar.concatenate([many(given)] * 2)),
@@ -379,6 +402,8 @@ RESULTS = {
     "BasisPursuit",
     "Cascade",
     "Descent",
+    "GroupedLimit",
+    "GroupedTrajectory",
     "LayeredLimit",
     "LayeredTrajectory",
     "Limit",

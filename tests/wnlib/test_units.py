@@ -20,6 +20,7 @@ from wnlib import (
     Flow,
     GradientDescent,
     GradientFlow,
+    GroupedFlow,
     IntegrationError,
     MatrixProblem,
     Polar,
@@ -37,7 +38,9 @@ from wnlib import (
     collapses,
     descend,
     effective_start,
+    grouped_limit,
     integrate,
+    integrate_grouped,
     integrate_layered,
     integrate_separate,
     invariant_drift,
@@ -70,6 +73,7 @@ from wnlib import (
 )
 from wnlib.flows.units import Units, from_own, to_own
 from wnlib.limits.stays import exit_time
+from wnlib.models.grouped_limit import nearest_masses
 
 PROBLEM = Problem.gaussian(6, 12, 2, seed=3)
 SIGNED = Problem.gaussian(4, 6, 1, signed=True)
@@ -290,6 +294,22 @@ def separated(matched: bool) -> Solver:
     return solve
 
 
+def grouped(matched: bool) -> Solver:
+    def solve(by: Scaling) -> Answer:
+        flow = GroupedFlow(by.depth, by(2.0, -2 * by.point), matched)
+        start = flow.start(12, by(1.0, by.point), 3)
+        unit = -by.matrix - by.data if matched else by.time
+        path = integrate_grouped(flow, by.problem(PROBLEM), start, by(0.5, unit))
+        answer = {"weights": (path.weights, by.weights), "t": (path.t, unit), "r": (path.points.radius, by.point)}
+        if matched:
+            answer["limit"] = (grouped_limit(flow, by.problem(PROBLEM), start).weights, by.weights)
+            masses = [by(mass, by.weights) for mass in (0.3, 0.5, 1.0)]
+            answer["masses"] = (nearest_masses(by.problem(PROBLEM), masses), by.weights)
+        return answer
+
+    return solve
+
+
 def layered(flow: Flow) -> Solver:
     def solve(by: Scaling) -> Answer:
         factors = np.ldexp(FACTORS[: by.depth], by.point)
@@ -339,6 +359,8 @@ SOLVERS: dict[str, tuple[Callable[[int], Solver], tuple[int, ...]]] = {
     "layers of gradient flow": (lambda L: layered(GradientFlow(L)), DEEP),
     "layers of weight normalization": (lambda L: layered(WeightNormFlow(L, 2.0)), DEEP),
     "matched clocks": (lambda L: separated(True), DEEP),
+    "groups": (lambda L: grouped(False), DEEP),
+    "groups with matched clocks": (lambda L: grouped(True), DEEP),
     "matrices": (lambda L: of_matrices, ALL),
 }
 CASES = [(name, depth) for name, (_, depths) in SOLVERS.items() for depth in depths]

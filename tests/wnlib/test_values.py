@@ -20,6 +20,7 @@ from wnlib import (
     DecayedSalimansKingmaDescent,
     GradientDescent,
     GradientFlow,
+    GroupedFlow,
     LimitCurve,
     MatrixProblem,
     Polar,
@@ -32,7 +33,9 @@ from wnlib import (
     basis_pursuit,
     cascade,
     descend,
+    grouped_limit,
     integrate,
+    integrate_grouped,
     integrate_layered,
     integrate_separate,
     large_ratio_path,
@@ -49,6 +52,7 @@ PROBLEM = Problem.gaussian(m=5, n=12, sparsity=2)
 SIGNED = Problem.gaussian(m=4, n=6, sparsity=1, signed=True)
 MATRIX = MatrixProblem.gaussian(m=9, n=6, rank=1)
 PLAIN, FLOW, SEPARATE = GradientFlow(2), WeightNormFlow(2, 10), SeparateFlow(2, 10)
+GROUPED = GroupedFlow(2, 10, matched=True)
 START = FLOW.start(12, 1.0)
 FACTORS = [START.direction, START.direction / np.linspace(1, -2, 12)]
 METHOD = DecayedSalimansKingmaDescent(2, [0.5, 1.0], vector_decay=0.1)
@@ -63,6 +67,9 @@ MADE: dict[str, Callable[[], Any]] = {
     "Flow": lambda: WeightNormFlow(3, 1 / 3, radial_rate=0.7),
     "GradientDescent": lambda: GradientDescent(3),
     "GradientFlow": lambda: PLAIN,
+    "GroupedFlow": lambda: GROUPED,
+    "GroupedLimit": lambda: grouped_limit(GROUPED, PROBLEM, GROUPED.start(12, 1.0, 3)),
+    "GroupedTrajectory": lambda: integrate_grouped(GROUPED, PROBLEM, GROUPED.start(12, 1.0, 3), t_end=1.0),
     "LargeRatioPath": lambda: large_ratio_path(PROBLEM, START),
     "LayeredLimit": lambda: layered_limit(FLOW, PROBLEM, FACTORS),
     "LayeredTrajectory": lambda: integrate_layered(FLOW, PROBLEM, FACTORS, t_end=1.0),

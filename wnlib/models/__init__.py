@@ -1,1 +1,1 @@
-"""Models beside the diagonal one: signed weights, separate spheres, matrices, least squares in two phases."""
+"""Models beside the diagonal one: signed weights, separate spheres, groups, matrices, least squares in two phases."""

@@ -7,30 +7,27 @@ $$r_\pm' = \pm\eta_r L\, r_\pm^{L-1} \langle p, u_\pm^L\rangle,\qquad
 
 Each half has magnified coordinates $z_\pm = u_\pm e^{c r_\pm^2/2}$ of its own, with
 $m_L(z_\pm)' = \pm\kappa_\pm L\, p$, and a clock $\kappa_\pm = \eta_u r_\pm^L e^{(2-L) c r_\pm^2/2}$ of its own. With
-*matched* clocks, $\eta_u$ is such that $\kappa_\pm = e^{(2-L) c r_{\pm}(0)^2/2}$, constants that equal starts share.
+*matched* clocks, $\eta_u$ is such that $\kappa_+ = \kappa_-$ at all times. The two halves are two groups of the pair
+$(w_+, w_-)$: `wnlib.models.grouped` has their field, and follows them.
 
 Problems are doubled ones, $[A, -A]$ of shape (M, 2N), as for the joint normalization.
 """
 
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import LSODA
 
 from wnlib import _checks as check
-from wnlib._checks import Array, numeric
+from wnlib._checks import Array
 from wnlib._values import Value, computed_once
-from wnlib.errors import ArgumentError, IntegrationError
+from wnlib.errors import ArgumentError
 from wnlib.flows.flow import Field
-from wnlib.flows.polar import Polar, log_norm
-from wnlib.flows.units import Units, from_own, to_own
+from wnlib.flows.polar import Polar
 from wnlib.flows.weight_norm import WeightNormFlow
+from wnlib.models import grouped
+from wnlib.models.grouped import GroupedFlow, integrate_grouped
 from wnlib.problem import Problem
-from wnlib.trajectories.stepping import stepped
-
-SMALLEST = 1e-6  # of a radius that vanishes in finite time, as matched clocks let it: there the flow ends
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,7 +67,12 @@ class SeparateFlow(Value):
     @property
     def half(self) -> WeightNormFlow:
         """The flow of one half alone: what its magnified coordinates and its mirror map are those of."""
-        return WeightNormFlow(self.depth, self.ratio)
+        return self.grouped.alone
+
+    @property
+    def grouped(self) -> GroupedFlow:
+        """The flow of the pair, which is two groups."""
+        return GroupedFlow(self.depth, self.ratio, self.matched)
 
     def start(self, n: int, scale: float, direction: ArrayLike | None = None) -> tuple[Polar, Polar]:
         r"""The start with $x_+ = x_-$, each of shape (n,).
@@ -90,36 +92,20 @@ class SeparateFlow(Value):
         r"""The field of the states $(\log r_+, \log u_+, \log r_-, \log u_-)$ of shape (2 (N + 1),).
 
         Args:
-            start: Two points, each of shape (N,), whose radii are the units of matched clocks.
+            start: Two points, each of shape (N,), whose radii give matched clocks their unit.
         """
-        A, L, c = problem.A, self.depth, self.ratio
-        first = np.array([float(half.radius) for half in start])
-
-        def field(t: float, state: Array) -> Array:
-            log_r, log_u = _parts(numeric("state", state))
-            force = (A.T @ problem.residual(np.exp(L * (log_r + log_u)).ravel())).reshape(2, -1)
-            along = np.sum(force * np.exp(L * log_u), axis=-1, keepdims=True)
-            if self.matched:
-                angular = np.exp(-L * log_r + (L - 2) * c * (np.exp(2 * log_r) - first[:, None] ** 2) / 2)
-            else:
-                angular = np.full_like(log_r, c)
-            growing = angular / c * np.exp((L - 2) * log_r) * along
-            turning = angular * np.exp(L * log_r) * (force * np.exp((L - 2) * log_u) - along)
-            return L * np.concatenate([growing, turning], axis=-1).ravel()
-
-        return field
+        return self.grouped.velocity(problem, _pair(start))
 
 
-def _parts(states: Array) -> tuple[Array, Array]:
-    """log r (..., 2, 1) and log u (..., 2, N), on the spheres, of states (..., 2 (N + 1))."""
-    halves = states.reshape(*states.shape[:-1], 2, -1)
-    log_u = halves[..., 1:]
-    return halves[..., :1], log_u - log_norm(log_u)[..., None]
+def _pair(start: tuple[Polar, Polar]) -> Polar:
+    """Both halves, as two groups (2, N)."""
+    radii, log_u = (np.array([getattr(half, name) for half in start]) for name in ("radius", "log_direction"))
+    return Polar(radii, log_u, np.ones(1))
 
 
 def encode(start: tuple[Polar, Polar]) -> Array:
     """The state of a point."""
-    return np.concatenate([np.append(np.log(half.radius), half.log_direction) for half in start])
+    return grouped.encode(_pair(start))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -195,37 +181,7 @@ def integrate_separate(
         raise ArgumentError(f"problem must be a doubled one, [A, -A], got shape {problem.shape} with other columns")
     for half in start:
         flow.half.check_start(half, n)
-    t_end, stop, rtol = check.positive("t_end", t_end), check.positive("stop", stop), check.positive("rtol", rtol)
-    units = _own_units(flow, problem)
-    told, end = problem, to_own("t_end", t_end, units.time)
-    own = replace(flow, ratio=to_own("ratio", flow.ratio, units.ratio))
-    problem, start = units.problem(problem), (units.start(start[0]), units.start(start[1]))
-    size = float(np.linalg.norm(problem.y))
-    field, state = own.velocity(problem, start), encode(start)
-
-    def unfit(t: float, state: Array) -> float:
-        log_r, log_u = _parts(state)
-        weights = np.exp(flow.depth * (log_r + log_u)).ravel()
-        return float(np.linalg.norm(problem.residual(weights))) / size - stop
-
-    def unspent(t: float, state: Array) -> float:
-        return float(_parts(state)[0].min() - np.log(SMALLEST)) if flow.matched else 1.0
-
-    first = min(end, 1e-3 / float(np.abs(field(0.0, state)).max()))
-    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
-        # Overflow happens in trial steps, which the solver rejects; what it warns of, the error below says.
-        warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)
-        solver = LSODA(field, 0.0, state, end, rtol=rtol, atol=rtol, first_step=first)
-        solution, ended, message = stepped(solver, [unfit, unspent], lambda t: from_own(t, units.time))
-    if solution is None or (ended is None and solver.status == "failed"):
-        reached = from_own(solver.t, units.time)
-        raise IntegrationError(f"no solution past t = {reached:.3g} of {t_end:.3g}: {message}; try another rtol")
-    log_r, log_u = _parts(solution(solution.ts).T)
-    plus, minus = (units.told(Polar(np.exp(log_r[:, k, 0]), log_u[:, k], np.ones(1))) for k in (0, 1))
-    return SeparateTrajectory(flow, told, from_own(solution.ts, units.time), plus, minus, ended is unfit)
-
-
-def _own_units(flow: SeparateFlow, problem: Problem) -> Units:
-    r"""The problem's own; with matched clocks $\eta_u$ has no unit of its own, and time is in units of 1/(a b)."""
-    units = Units.of(problem, flow.depth)
-    return replace(units, time=-units.force) if flow.matched else units
+    path = integrate_grouped(flow.grouped, problem, _pair(start), t_end, stop, rtol)
+    radius, log_u = path.points.radius, path.points.log_direction
+    plus, minus = (Polar(radius[:, k], log_u[:, k], np.ones(1)) for k in (0, 1))
+    return SeparateTrajectory(flow, problem, path.t, plus, minus, path.fits)

@@ -15,15 +15,21 @@ CHANGES: Changes = {
     "power": {"a power more of a matrix": ("exponent - 1", "exponent")},
     "slope": {"a minus in Horner's rule": ("X @ total + right", "X @ total - right")},
     "polar_field": {"no r in the turning of a matrix": ("ratio * r", "ratio")},
-    "SeparateFlow.velocity": {
+    "GroupedFlow.velocity": {
         "L - 1 for L - 2 in the matched clock": ("(L - 2) * c", "(L - 1) * c"),
-        "the radius for its square in the reference of the matched clock": ("first[:, None] ** 2", "first[:, None]"),
+        "the radius for its square in the reference of the matched clock": ("start.radius**2", "start.radius"),
         "separate clocks that run with the radius": (
             "np.full_like(log_r, c)",
             "1.1 * np.full_like(log_r, c) * np.exp(log_r)",
         ),
         "a power of r more in the growth of a half": ("(L - 2) * log_r", "(L - 1) * log_r"),
         "a power of u more in the turning of a half": ("(L - 2) * log_u", "(L - 1) * log_u"),
+    },
+    "_Dual.of": {
+        "a tenth more of the groups' start": ("mirror.dual_variable(start)", "1.1 * mirror.dual_variable(start)"),
+    },
+    "nearest_masses": {
+        "half of the data in the nearest masses": ("HEAVY * own.y", "0.5 * HEAVY * own.y"),
     },
     "log_temperature": {
         "nine tenths of the temperature's magnification": (
