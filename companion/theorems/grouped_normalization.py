@@ -1,7 +1,7 @@
 r"""Grouped normalization
 
 Where each group of weights has a sphere and a radius of its own, clocks that are matched make the flow a mirror flow
-again. Its limit looks for masses of the groups near those of the start, not for a small total.
+again. At depth 2 its limit looks for masses of the groups near those of the start, not for a small total.
 
 Statement
 ---------
