@@ -31,8 +31,8 @@ CHANGES: Changes = {
     },
     "CurveEquations.complete": {
         "the start's direction inverted on the curve": (
-            "basis.T @ t + offset + place.log_scale * excess",
-            "basis.T @ t - offset + place.log_scale * excess",
+            "basis.T @ t + offset + place.log_scale * self.excess",
+            "basis.T @ t - offset + place.log_scale * self.excess",
         ),
         "1 - L for 2 - L on the curve": ("(np.log(sigma) + units) / (2 - L)", "(np.log(sigma) + units) / (1 - L)"),
     },
