@@ -86,6 +86,14 @@ def test_the_basis_holds_the_smallest_dual_entries(flow: Flow) -> None:
     assert np.array_equal(chart.basis, large)
 
 
+@pytest.mark.parametrize("flow", [GradientFlow(6), WeightNormFlow(6, 1.0)], ids=name)
+def test_entries_of_the_dual_may_differ_by_more_than_floats(flow: Flow) -> None:
+    problem = Problem.gaussian(3, 6, 2, seed=1)
+    begin = flow.start(6, 0.9, [1, 1e-100, 1, 1e-50, 1, 1e-90])
+    dual, primal = (integrate(flow, problem, begin, 10.0, coordinates=way).weights[-1] for way in ("dual", "primal"))
+    assert error(dual, primal) <= 1e-6
+
+
 LARGE = Problem.gaussian(40, 100, 5)
 
 

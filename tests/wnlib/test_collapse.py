@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wnlib import GradientFlow, Problem, WeightNormFlow, collapses, integrate
+from wnlib import CollapseError, GradientFlow, Problem, WeightNormFlow, collapses, integrate, limit
 from wnlib.limits.collapse import below_zero
 
 COLLAPSING = Problem.gaussian(24, 60, 3, seed=5)
@@ -76,6 +76,15 @@ def test_weights_below_the_smallest_float_are_not_below_the_loss_of_zero():
     start = flow.start(20, 1e-60)
     assert not start.weights(6).any()
     assert collapses(flow, problem, start)
+
+
+@pytest.mark.parametrize("smallest", [1e-80, 1e-200, 1e-300])
+def test_an_entry_that_never_counts_does_not_hide_a_collapse(smallest):
+    problem, flow = Problem(A=[[1, -2, 1]], y=[1]), WeightNormFlow(depth=6, ratio=1)
+    start = flow.start(3, 0.1, direction=[1e-20, 1, smallest])
+    assert collapses(flow, problem, start)
+    with pytest.raises(CollapseError):
+        limit(flow, problem, start)
 
 
 def test_gradient_flow_and_depth_1_never_collapse():

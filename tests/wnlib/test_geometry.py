@@ -212,6 +212,30 @@ def test_an_entry_that_is_zero_in_both_costs_nothing() -> None:
     assert mirror_map(flow, 1.0).bregman(np.array([2.0, 0.0]), both) == pytest.approx(divergence)
 
 
+@pytest.mark.parametrize("flow", [GradientFlow(6), WeightNormFlow(6, 1.0)], ids=name)
+def test_an_entry_too_small_for_a_weight_hides_no_other(flow: Flow) -> None:
+    few, target = flow.start(2, 1.0, [1.0, 2.0]), np.array([0.5, 0.1])
+    more = flow.start(3, 1.0, [1.0, 2.0, 1e-300])
+    wanted = mirror_map(flow, 1.0).bregman(target, few)
+    assert mirror_map(flow, 1.0).bregman(np.append(target, 0.0), more) == pytest.approx(wanted, rel=1e-14)
+    both = Polar(np.ones(2), np.stack([more.log_direction, more.log_direction]), np.ones(1))
+    assert np.array_equal(mirror_map(flow, 1.0).bregman(more.weights(6), both), [0.0, 0.0])
+
+
+@pytest.mark.parametrize("depth", [3, 4, 6])
+def test_the_divergence_keeps_its_digits_near_zero(depth: int) -> None:
+    """The potential at 0 is a million times larger, or more."""
+    flow = WeightNormFlow(depth, 5.0)
+    here, target = start(flow, 4, 1e-3), start(flow, 4, 5e-4, seed=1).weights(depth)
+    mirror, weights = mirror_map(flow, 1e-3), here.weights(depth)
+    with mp.workdps(50):
+        slope = exact(mirror.gradient(here))
+        rise = potential(flow, exact(target)) - potential(flow, exact(weights))
+        linear = mpmath.fsum(g * (z - w) for g, z, w in zip(slope, exact(target), exact(weights), strict=True))
+        wanted = float(rise / mpmath.exp((2 - depth) * mirror.unit) - linear)
+    np.testing.assert_allclose(mirror.bregman(target, here), wanted, rtol=1e-13)
+
+
 def test_the_divergence_of_a_tiny_start_is_infinite_only_in_other_units() -> None:
     flow, target = GradientFlow(5), start(GradientFlow(5), 4, 1.0).weights(5)
     tiny = start(flow, 4, 1e-120)

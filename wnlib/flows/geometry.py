@@ -14,8 +14,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.special import dawsn, erfcx, xlogy
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import dawsn, erfcx, gamma, gammainc, xlogy
 
 from wnlib import _checks as check
 from wnlib._checks import Array, numeric
@@ -128,19 +128,24 @@ class MirrorMap(Value, ABC):
             2.5
         """
         L, target = self.flow.depth, numeric("target", target)
-        # In a unit of each point's own no term of its divergence overflows; the value in ours can.
-        safe = replace(self, unit=self._safe_unit(target, point))
         weights = point.weights(L)
         difference = target - weights
-        slopes = np.where(difference == 0, 0.0, safe.gradient(point))  # an entry that is 0 in both costs nothing
+        # In a unit of each point's own no term of its divergence overflows; the value in ours can.
+        safe = replace(self, unit=self._safe_unit(target, point, difference != 0))
+        with np.errstate(over="ignore"):  # of an entry that is 0 in both, which costs nothing
+            slopes = np.where(difference == 0, 0.0, safe.gradient(point))
         linear = np.sum(slopes * difference, axis=-1)
-        divergence = safe.potential(target) - safe.potential(weights) - linear
+        divergence = safe._rise(weights, target) - linear
         with np.errstate(divide="ignore", over="ignore"):
             return np.exp(np.log(np.maximum(divergence, 0)) + (2 - L) * (safe.unit - self.unit))
 
+    def _rise(self, weights: Array, target: Array) -> Array:
+        r"""$\Phi$ of the target minus that of the weights."""
+        return self.potential(target) - self.potential(weights)
+
     @abstractmethod
-    def _safe_unit(self, target: Array, point: Polar) -> Array:
-        """For each point, a unit in which no term of its divergence overflows."""
+    def _safe_unit(self, target: Array, point: Polar, differ: NDArray[np.bool_]) -> Array:
+        """For each point, a unit in which no term of its divergence overflows: those of the entries that `differ`."""
 
 
 class PlainMirrorMap(MirrorMap):
@@ -154,9 +159,10 @@ class PlainMirrorMap(MirrorMap):
             return 0.5 * np.sum(xlogy(weights, weights) - weights, axis=-1)
         return -(L / 2) / (L - 2) * np.sum(weights ** (2 / L), axis=-1) * np.exp((L - 2) * self.unit)
 
-    def _safe_unit(self, target: Array, point: Polar) -> Array:
+    def _safe_unit(self, target: Array, point: Polar, differ: NDArray[np.bool_]) -> Array:
         log_z = self.log_magnified(point) + self.unit[..., None]
-        return log_z.max(axis=-1) if self.flow.depth == 1 else _least(log_z)
+        largest = log_z.max(axis=-1)
+        return largest if self.flow.depth == 1 else np.minimum(_least(log_z, differ), largest)
 
 
 class MagnifiedMirrorMap(MirrorMap):
@@ -177,16 +183,28 @@ class MagnifiedMirrorMap(MirrorMap):
         tail = scaled_upper_gamma(L, decay * rho) * np.exp((L - 2) * self.unit - decay * rho) / decay ** (L / 2)
         return (L / 2) / (L - 2) * tail
 
-    def _safe_unit(self, target: Array, point: Polar) -> Array:
+    def _rise(self, weights: Array, target: Array) -> Array:
+        L, decay = self.flow.depth, (self.flow.depth - 2) * self.flow.ratio / 2
+        rise = super()._rise(weights, target)
+        if L <= 2:
+            return rise
+        # Near 0 both are nearly the potential at 0, which cancels: there from the integral up to them.
+        after, before = (decay * np.sum(each ** (2 / L), axis=-1) for each in (target, weights))
+        with np.errstate(over="ignore", invalid="ignore"):
+            unit = np.exp((L - 2) * self.unit) / decay ** (L / 2)
+            fall = gamma(L / 2) * (gammainc(L / 2, after) - gammainc(L / 2, before)) * unit
+        return np.where(np.maximum(after, before) < 1, -(L / 2) / (L - 2) * fall, rise)
+
+    def _safe_unit(self, target: Array, point: Polar, differ: NDArray[np.bool_]) -> Array:
         at_target = self.flow.log_magnification(radius_of(target, self.flow.depth))
         if self.flow.depth == 1:
             return np.maximum(self.flow.log_magnification(point.radius), at_target)
-        return np.minimum(_least(self.log_magnified(point) + self.unit[..., None]), at_target)
+        return np.minimum(_least(self.log_magnified(point) + self.unit[..., None], differ), at_target)
 
 
-def _least(log_entries: Array) -> Array:
-    """The least logarithm of the nonzero entries, along the last axis."""
-    return np.min(log_entries, axis=-1, initial=np.inf, where=np.isfinite(log_entries))
+def _least(log_entries: Array, chosen: NDArray[np.bool_]) -> Array:
+    """The least logarithm of the chosen entries that are nonzero, along the last axis; inf if there are none."""
+    return np.min(log_entries, axis=-1, initial=np.inf, where=chosen & np.isfinite(log_entries))
 
 
 def mirror_map(flow: Flow, reference: float) -> MirrorMap:

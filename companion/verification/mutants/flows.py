@@ -114,8 +114,8 @@ CHANGES: Changes = {
     },
     "MirrorMap.bregman": {
         "the linear part added in the divergence": (
-            "safe.potential(target) - safe.potential(weights) - linear",
-            "safe.potential(target) - safe.potential(weights) + linear",
+            "safe._rise(weights, target) - linear",
+            "safe._rise(weights, target) + linear",
         ),
     },
     "PlainMirrorMap.potential": {"twice the plain potential of depth 3": ("-(L / 2)", "-L")},

@@ -35,7 +35,7 @@ class LogChart(DualChart):
         if self.flow.depth == 2:
             return np.ones_like(self.theta)
         # Of a saddle's support they are so small that the next one to join it differs from the others by less.
-        sizes = np.log(np.abs(self.theta))
+        sizes = (2 - self.flow.depth) * self.log_z_center
         return np.exp((sizes.min() - sizes) * min(1.0, PREFERENCE / max(1.0, np.ptp(sizes))))
 
     def encode(self) -> Array:
