@@ -140,3 +140,9 @@ def test_what_has_no_barrier_is_said():
         collapse_barrier(Problem([[1.0, 1.0]], [0.0]), 2)
     with pytest.raises(ArgumentError, match="depth must be >= 2"):
         collapse_barrier(PROBLEMS[0], 1)
+
+
+def test_an_excess_that_no_limit_has_is_refused_where_rounding_leaves_less_than_none():
+    problem = Problem(A=[[0.82, 0.31, 0.15, 0.46], [0.28, 0.18, 0.62, 0.37]], y=[0.82, 0.28])
+    with pytest.raises(ArgumentError, match="excess must be that of some limit"):
+        needed_scale(problem, 5, 1e-2, direction=[1e-3, 1e-2, 1e-3, 1.0])

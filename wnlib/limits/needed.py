@@ -24,6 +24,7 @@ from wnlib.sparse.margin import margin
 
 LOWEST, HIGHEST = -690.0, 20.0  # logarithms of scales, in the problem's own unit
 LONGEST = 4.0  # step between them
+TINY = float(np.finfo(float).tiny)
 
 
 def needed_ratio(
@@ -101,14 +102,15 @@ def _end(problem: Problem, depth: int, excess: float, direction: ArrayLike | Non
     found = margin(problem, costs(start, depth))
     if np.isinf(found.value):
         raise ArgumentError("problem must have nonnegative interpolants that do not solve basis pursuit, got none")
-    curve, slacks = LimitCurve(problem, depth, direction), found.costs - problem.A.T @ found.dual
+    curve = LimitCurve(problem, depth, direction)
+    slacks = np.maximum(found.costs - problem.A.T @ found.dual, 0.0)  # below 0 by no more than rounding errors
     first, surplus = LeadingOrder(problem, found, start, depth), excess * float(found.costs @ found.target)
 
     def limit_from(log_scale: float) -> Limit:
         return curve.limit(flow, flow.start(count, float(np.exp(log_scale)), direction))
 
     def more(log_scale: float) -> float:
-        return float(np.log(slacks @ limit_from(log_scale).weights / surplus))
+        return float(np.log(max(float(slacks @ limit_from(log_scale).weights), TINY) / surplus))
 
     low = high = float(np.clip(first.end(surplus).log_scale, LOWEST, HIGHEST))
     step = 0.1

@@ -31,6 +31,10 @@ from wnlib.linear.ranks import row_space
 
 METHODS = (("highs", 1e-10), ("highs", 1e-7), ("highs-ipm", 1e-7))  # with their tolerances
 MAGNIFIED, PRICED = 1e12, 1e4  # the most that refinement multiplies residuals and reduced costs by
+LONGEST = (
+    20,
+    1000,
+)  # iterations for each row and column, and beside: an interior point near dependent rows may find no end
 SHARES = (1e-10, 1e-8)  # of the largest singular value, below which rows are dropped
 
 
@@ -159,13 +163,18 @@ def _highs(program: Program, tolerance: float, method: str = "highs", lower: Arr
     """HiGHS's answer, in units of the largest entry of b, or None."""
     unit = np.abs(program.b).max() or 1.0
     bounds = np.column_stack([np.broadcast_to(lower, program.upper.shape), program.upper]) / unit
+    longest = LONGEST[0] * sum(program.A.shape) + LONGEST[1]
     found = optimize.linprog(
         program.cost,
         A_eq=program.A,
         b_eq=program.b / unit,
         bounds=bounds,
         method=method,
-        options={"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance},
+        options={
+            "primal_feasibility_tolerance": tolerance,
+            "dual_feasibility_tolerance": tolerance,
+            "maxiter": longest,
+        },
     )
     if found.x is None or found.eqlin.marginals is None:
         return None
