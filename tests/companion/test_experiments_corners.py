@@ -58,7 +58,8 @@ def test_what_is_wrong_is_seen(monkeypatch: pytest.MonkeyPatch, key: str, name: 
 def test_a_wrong_bound_on_the_excess_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, at = BY_KEY["sharp"], corner(next(k for k in SHORT if np.isfinite(corners.RECORD.load()["sharp"][k])))
     assert asked.ask(at) <= asked.tolerance
-    monkeypatch.setattr(corners.OffSupport, "log_lower", corners.OffSupport.log_upper)
+    right = corners.OffSupport.log_lower
+    monkeypatch.setattr(corners.OffSupport, "log_lower", lambda off, direction: 10 + right(off, direction))
     assert asked.ask(at) > asked.tolerance
 
 

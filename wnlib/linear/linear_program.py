@@ -31,10 +31,7 @@ from wnlib.linear.ranks import row_space
 
 METHODS = (("highs", 1e-10), ("highs", 1e-7), ("highs-ipm", 1e-7))  # with their tolerances
 MAGNIFIED, PRICED = 1e12, 1e4  # the most that refinement multiplies residuals and reduced costs by
-LONGEST = (
-    20,
-    1000,
-)  # iterations for each row and column, and beside: an interior point near dependent rows may find no end
+LONGEST = 20, 1000  # iterations, per row and column and beside; near dependent rows an interior point may find no end
 SHARES = (1e-10, 1e-8)  # of the largest singular value, below which rows are dropped
 
 
