@@ -50,6 +50,7 @@ def limit(flow: Flow, problem: Problem, start: Polar, tolerance: float | None = 
 
     Raises:
         ArgumentError: for bad arguments.
+        CertificateError: if it cannot be told which weights some interpolant makes positive.
         CollapseError: if the flow shrinks to w = 0.
         InfeasibleError: if there is no interpolant, nonnegative for depth >= 2.
         IntegrationError: if a flow that had to be followed stays at a saddle.

@@ -24,7 +24,7 @@ def window_mass(problem: Problem, depth: int, scale: float) -> float:
 
     Returns:
         In the units of the weights, to a relative error of about 1e-8; infinite where no start up to ten times larger
-        than $r_0$ leads there.
+        than $r_0$ leads there. If because no interpolant is that large, the limits tend to the one of largest $\rho$.
 
     Raises:
         ArgumentError: for a depth or a scale out of its range.
