@@ -132,11 +132,10 @@ class MirrorMap(Value, ABC):
         difference = target - weights
         # In a unit of each point's own no term of its divergence overflows; the value in ours can.
         safe = replace(self, unit=self._safe_unit(target, point, difference != 0))
-        with np.errstate(over="ignore"):  # of an entry that is 0 in both, which costs nothing
-            slopes = np.where(difference == 0, 0.0, safe.gradient(point))
-        linear = np.sum(slopes * difference, axis=-1)
-        divergence = safe._rise(weights, target) - linear
         with np.errstate(divide="ignore", over="ignore"):
+            slopes = np.where(difference == 0, 0.0, safe.gradient(point))  # an entry that is 0 in both costs nothing
+            linear = np.sum(slopes * difference, axis=-1)
+            divergence = safe._rise(weights, target) - linear
             return np.exp(np.log(np.maximum(divergence, 0)) + (2 - L) * (safe.unit - self.unit))
 
     def _rise(self, weights: Array, target: Array) -> Array:
@@ -161,8 +160,7 @@ class PlainMirrorMap(MirrorMap):
 
     def _safe_unit(self, target: Array, point: Polar, differ: NDArray[np.bool_]) -> Array:
         log_z = self.log_magnified(point) + self.unit[..., None]
-        largest = log_z.max(axis=-1)
-        return largest if self.flow.depth == 1 else np.minimum(_least(log_z, differ), largest)
+        return log_z.max(axis=-1) if self.flow.depth == 1 else np.minimum(_least(log_z, differ), log_z.max(axis=-1))
 
 
 class MagnifiedMirrorMap(MirrorMap):
@@ -184,16 +182,16 @@ class MagnifiedMirrorMap(MirrorMap):
         return (L / 2) / (L - 2) * tail
 
     def _rise(self, weights: Array, target: Array) -> Array:
-        L, decay = self.flow.depth, (self.flow.depth - 2) * self.flow.ratio / 2
-        rise = super()._rise(weights, target)
+        L, rise = self.flow.depth, super()._rise(weights, target)
         if L <= 2:
             return rise
+        decay = (L - 2) * self.flow.ratio / 2
         # Near 0 both are nearly the potential at 0, which cancels: there from the integral up to them.
         after, before = (decay * np.sum(each ** (2 / L), axis=-1) for each in (target, weights))
         with np.errstate(over="ignore", invalid="ignore"):
-            unit = np.exp((L - 2) * self.unit) / decay ** (L / 2)
-            fall = gamma(L / 2) * (gammainc(L / 2, after) - gammainc(L / 2, before)) * unit
-        return np.where(np.maximum(after, before) < 1, -(L / 2) / (L - 2) * fall, rise)
+            unit = (L / 2) / (L - 2) * gamma(L / 2) * np.exp((L - 2) * self.unit) / decay ** (L / 2)
+            near = unit * (gammainc(L / 2, before) - gammainc(L / 2, after))
+        return np.where(np.maximum(after, before) < 1, near, rise)
 
     def _safe_unit(self, target: Array, point: Polar, differ: NDArray[np.bool_]) -> Array:
         at_target = self.flow.log_magnification(radius_of(target, self.flow.depth))
