@@ -1,7 +1,7 @@
 r"""Which starts of weight normalization collapse: the map over scale and ratio, and what decides.
 
 Near w = 0 the force is $b = A^\top y$. With it, $m_L(z)$ moves along b, and $r^2 = \tfrac1c \log\|z\|^2$ reaches 0
-if and only if $c\,r_0^2$ is less than the `barrier`, the largest fall of $\log\|z\|^2$ on the way.
+if and only if $c\,r_0^2$ is less than `collapse_barrier`, the largest fall of $\log\|z\|^2$ on the way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,12 @@ from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
 
 from companion.running.record import Record, Row
-from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.flows.polar import radius_of
 from wnlib.flows.weight_norm import WeightNormFlow
+from wnlib.limits.barrier import collapse_barrier
 from wnlib.limits.bounds import entropy_excess
 from wnlib.limits.collapse import collapses
 from wnlib.limits.small_starts import SmallStart
@@ -65,27 +63,6 @@ def inward(problem: Problem) -> bool:
     return bool(np.sum(problem.A.T @ problem.y) < 0)
 
 
-def barrier(problem: Problem, depth: int) -> float:
-    r"""$-\min_s \log\|z(s)\|^2$ of a uniform direction under the constant force b; 0 if the pull is outward.
-
-    At depth 2, $-\min_s \log \tfrac1N \sum_i e^{2 b_i s}$, which is the smallest $\mathrm{KL}(p\,\|\,\tfrac1N)$ of
-    proportions with $\langle b, p\rangle \ge 0$; for L >= 3, $-\min_s \log\tfrac1N\sum_i (1 - (L-2) b_i
-    s)^{-2/(L-2)}$.
-    """
-    L, b = check.integer("depth", depth, least=2), problem.A.T @ problem.y
-    if not inward(problem):
-        return 0.0
-
-    def log_square(s: float) -> float:
-        log_entries = 2 * b * s if L == 2 else -2 / (L - 2) * np.log1p(-(L - 2) * b * s)
-        return float(logsumexp(log_entries)) - np.log(len(b))
-
-    # An entry of ||z||^2 alone makes the sum as large as at the start.
-    last = np.log(len(b)) / 2 if L == 2 else (1 - len(b) ** (1 - L / 2)) / (L - 2)
-    found = minimize_scalar(log_square, bounds=(0, last / b.max()), method="bounded", options={"xatol": 1e-12})
-    return -float(found.fun)
-
-
 def surely_collapses(problem: Problem, depth: int, ratio: float) -> float:
     r"""The $r_0^2/\rho^*$ below which the theorem on collapse applies to uniform starts; 0 if the pull is outward."""
     if not inward(problem):
@@ -117,7 +94,7 @@ def threshold(problem: Problem, depth: int, ratio: float, factor: float = 1.02) 
     if not inward(problem):
         raise ValueError("problem must pull a uniform start inwards, got <A^T y, 1> >= 0")
     unit = ratio * float(radius_of(basis_pursuit(problem).weights, depth)) ** 2
-    low = high = barrier(problem, depth)
+    low = high = collapse_barrier(problem, depth)
     while not fate(problem, depth, ratio, low / unit):
         low /= 2
     while fate(problem, depth, ratio, high / unit):
@@ -131,7 +108,7 @@ def threshold(problem: Problem, depth: int, ratio: float, factor: float = 1.02) 
 def inward_problems(m: int, n: int, sparsity: int, seed: int, depth: int, count: int) -> list[Problem]:
     """The first Gaussian problems from `seed` on with a barrier of at least `RESOLVED`, of at most two thousand."""
     drawn = (Problem.gaussian(m, n, sparsity, s) for s in range(seed, seed + 2000))
-    return list(islice((problem for problem in drawn if barrier(problem, depth) >= RESOLVED), count))
+    return list(islice((problem for problem in drawn if collapse_barrier(problem, depth) >= RESOLVED), count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +130,7 @@ def edges(problems: Sequence[Problem]) -> Edges:
     units = np.array([[basis_pursuit(problem).value] for problem in problems]) * RATIOS
     return Edges(
         lost=np.array([[surely_collapses(problem, 2, c) for c in RATIOS] for problem in problems]),
-        turning=np.array([[barrier(problem, 2)] for problem in problems]) / units,
+        turning=np.array([[collapse_barrier(problem, 2)] for problem in problems]) / units,
         safe=np.array([[surely_escapes(problem, c) for c in RATIOS] for problem in problems]),
     )
 
@@ -181,7 +158,7 @@ class Thresholds:
 
 def bisected(problems: Sequence[Problem], depth: int, positions: Sequence[float]) -> Thresholds:
     """Thresholds on problems whose pull is inward."""
-    barriers = np.array([barrier(problem, depth) for problem in problems])
+    barriers = np.array([collapse_barrier(problem, depth) for problem in problems])
     squares = np.array([float(radius_of(basis_pursuit(problem).weights, depth)) ** 2 for problem in problems])
     ratios = barriers / squares / np.asarray(positions)[:, None]
     pairs = [list(zip(problems, row, strict=True)) for row in ratios]

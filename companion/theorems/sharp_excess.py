@@ -73,7 +73,8 @@ Boundary
 --------
 - **Checked.** The identity of the bound above by computer algebra, for a support of one entry and two others, and
   what the log-sum inequality rests on. Both bounds on computed limits of both flows from random directions, for the
-  certificate with the largest margin, a random one, and the cheapest direction.
+  certificate with the largest margin, a random one, and the cheapest direction. On one instance,
+  followed to forty digits by both flows, the terms of the bound above at the limit's own certificate are the weights.
 - **Assumed.** Nothing beyond {prf:ref}`thm-implicit_bias`.
 - **No run can test.** The limit $M_\infty \to \infty$: runs reach a mass of $10^{-12}$ or so. It is proved.
 
@@ -90,6 +91,7 @@ import sympy as sp
 from companion.verification import symbolic
 from companion.verification.cases import certificates, lone_weight, magnified_limit, some_margin
 from companion.verification.ensemble import Case, Ensemble
+from companion.verification.own_terms import certificates as certify
 from companion.verification.symbolic import Depth, Derivation, Step
 from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
@@ -193,6 +195,7 @@ THEOREM = Theorem(
     ensemble=Ensemble(depths=(2,), ratios=(4, 12), scales=(0.4, 0.8), columns=(8, 16)),
     derive=derive,
     measure=measure,
+    certify=certify,
     uses=("implicit_bias", "several_minimisers"),
     falsifiers=(
         Falsifier(1, "the limit from a start of three times the radius", partial(measure, other=3.0)),

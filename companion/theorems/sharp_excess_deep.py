@@ -93,7 +93,8 @@ Boundary
 --------
 - **Checked.** The identity of the bound above, and what $\chi_j \beta_j w_{\infty,j}$ is, by computer algebra; Hölder's
   inequality is taken as known. Both bounds on computed limits of both flows from random directions, depths 3 to 6, for
-  the certificate with the largest margin, a random one, and the cheapest direction.
+  the certificate with the largest margin, a random one, and the cheapest direction. On one instance,
+  followed to forty digits by both flows, the terms of the bound above at the limit's own certificate are the weights.
 - **Assumed.** Nothing beyond {prf:ref}`thm-implicit_bias`.
 - **No run can test.** The limit $M_\infty \to \infty$. It is proved.
 
@@ -110,6 +111,7 @@ import sympy as sp
 from companion.verification import symbolic
 from companion.verification.cases import certificates, lone_weight, magnified_limit, some_margin
 from companion.verification.ensemble import Case, Ensemble
+from companion.verification.own_terms import certificates as certify
 from companion.verification.symbolic import Depth, Derivation, L, Step
 from companion.verification.theorem import Attained, Falsifier, Kind, Measurement, Theorem
 from wnlib._checks import Array
@@ -216,6 +218,7 @@ THEOREM = Theorem(
     derive=derive,
     symbolic=True,
     measure=measure,
+    certify=certify,
     uses=("implicit_bias", "several_minimisers"),
     falsifiers=(
         Falsifier(1, "the limit from a start of three times the radius", partial(measure, other=3.0)),

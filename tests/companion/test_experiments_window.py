@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from companion.experiments import window, window_collapse, window_map
 from companion.plots import window as figures
 from companion.sweep import Sweep
-from wnlib import GradientFlow, Problem, WeightNormFlow, basis_pursuit, limit, mass_bound
+from wnlib import GradientFlow, Problem, WeightNormFlow, basis_pursuit, collapse_barrier, limit, mass_bound
 
 PROBLEMS = [Problem.gaussian(12, 40, 2, seed=seed) for seed in range(2)]
 CURVES = {depth: [window.curve_of_limits(problem, depth) for problem in PROBLEMS] for depth in (2, 3)}
@@ -132,7 +132,7 @@ def test_the_record_has_the_curves_of_its_problems():
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
 def test_the_barrier_separates_collapse_from_escape(depth):
-    value = window_collapse.barrier(INWARD, depth)
+    value = collapse_barrier(INWARD, depth)
     ratio = value / 1e-5 / np.sum(basis_pursuit(INWARD).weights ** (2 / depth))
     assert window_collapse.fate(INWARD, depth, ratio, 0.97e-5)
     assert not window_collapse.fate(INWARD, depth, ratio, 1.03e-5)
@@ -150,13 +150,13 @@ def test_the_barrier_is_the_divergence_of_the_closest_direction_that_is_not_pull
         constraints=[{"type": "eq", "fun": lambda p: p.sum() - 1}, {"type": "ineq", "fun": lambda p: b @ p}],
         options={"ftol": 1e-12, "maxiter": 500},
     )
-    assert_allclose(found.fun, window_collapse.barrier(INWARD, 2), rtol=1e-4)
+    assert_allclose(found.fun, collapse_barrier(INWARD, 2), rtol=1e-4)
 
 
 def test_an_outward_pull_has_no_barrier():
     outward = Problem.gaussian(24, 60, 3, seed=0)
     assert not window_collapse.inward(outward)
-    assert window_collapse.barrier(outward, 3) == 0
+    assert collapse_barrier(outward, 3) == 0
     assert window_collapse.surely_collapses(outward, 2, 1.0) == 0
     with pytest.raises(ValueError, match="must pull a uniform start inwards"):
         window_collapse.threshold(outward, 2, 1.0)
