@@ -43,13 +43,6 @@ class Paths:
         """A thousand masses from the start's to basis pursuit's."""
         return np.linspace(self.limit.masses[0], self.limit.masses[-1], 1000)[:-1]
 
-    def at_mass(self, masses: Array) -> Array:
-        """The limit's weights (K, N) of given masses (K,), where they jump those from there on."""
-        path = self.limit
-        k = np.clip(np.searchsorted(path.masses, masses, side="right") - 1, 0, len(path.masses) - 2)
-        share = (masses - path.masses[k]) / (path.masses[k + 1] - path.masses[k])
-        return path.weights[k] + share[:, None] * (path.arriving[k + 1] - path.weights[k])
-
     def lasso_at_mass(self, masses: Array) -> Array:
         """The Lasso's (K, N)."""
         knots = self.lasso.knots
@@ -112,7 +105,7 @@ class Apart:
 def apart(given: Paths) -> Apart:
     """Where a column off the support of the limit correlates more with the residual than those on it, it is late."""
     problem, masses = given.noisy.problem, given.masses
-    weights, other = given.at_mass(masses), given.lasso_at_mass(masses)
+    weights, other = given.limit.at_mass(masses), given.lasso_at_mass(masses)
     pull = problem.residual(weights) @ problem.A
     on = np.sum(pull * weights, axis=1) / masses
     late = (pull.max(axis=1) - on) / float(np.max(problem.y @ problem.A))

@@ -24,7 +24,7 @@ BY_RATIO = (ORANGE, GREEN, BLUE, BLACK)
 def ways(given: Paths, flows: Mapping[float, Trajectory]) -> Figure:
     """Weights against mass: the limit under flows at three ratios; the limit under the Lasso's."""
     masses, Q = given.masses, float(given.limit.masses[-1])
-    weights, other = given.at_mass(masses), given.lasso_at_mass(masses)
+    weights, other = given.limit.at_mass(masses), given.lasso_at_mass(masses)
     colours = _coloured(np.maximum(weights, other).max(axis=0))
     with styled():
         figure, (top, bottom) = plt.subplots(2, 1, figsize=(4.8, 6.6), sharex=True)

@@ -14,7 +14,7 @@ PROBLEM = GIVEN.noisy.problem
 
 def test_both_paths_have_the_masses_that_they_are_read_at() -> None:
     masses = GIVEN.masses
-    assert_allclose(GIVEN.at_mass(masses).sum(axis=1), masses)
+    assert_allclose(GIVEN.limit.at_mass(masses).sum(axis=1), masses)
     assert_allclose(GIVEN.lasso_at_mass(masses).sum(axis=1), masses)
     assert_allclose(masses[0], 0.2 * GIVEN.limit.masses[-1])
 
@@ -25,7 +25,7 @@ def test_the_limit_first_has_a_residual_where_it_is_read_at_it(level: float) -> 
     weights = GIVEN.at_residual(residual)
     reached = float(np.linalg.norm(PROBLEM.residual(weights)))
     assert reached <= residual * (1 + 1e-9)
-    earlier = GIVEN.at_mass(weights.sum(keepdims=True) * (1 - 1e-6))
+    earlier = GIVEN.limit.at_mass(weights.sum(keepdims=True) * (1 - 1e-6))
     assert reached == pytest.approx(residual) or np.linalg.norm(PROBLEM.residual(earlier)) > residual
 
 

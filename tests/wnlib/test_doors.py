@@ -270,7 +270,7 @@ def limits(given: Given) -> list[Any]:
 def large_ratio(given: Given) -> list[Any]:
     path = wnlib.large_ratio_path(PROBLEM, PLAIN.start(3, 0.5))
     times = given.array("times", [0, 1])
-    return [path.at(times), path.integral(times)]
+    return [path.at(times), path.integral(times), path.at_mass(given.array("masses", [1, 1]))]
 
 
 def descent(given: Given) -> list[Any]:

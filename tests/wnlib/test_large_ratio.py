@@ -65,6 +65,17 @@ def test_the_integral_is_that_of_the_weights_and_the_dual_variable_has_its_maxim
     assert np.all((theta >= masses[:, None] * (1 - 1e-9)) | (weights < 1e-9))
 
 
+def test_weights_of_a_mass_are_those_of_its_time():
+    problem = Problem.gaussian(12, 40, 3, seed=1)
+    path = large_ratio_path(problem, GradientFlow(2).start(40, 0.3))
+    times = np.concatenate([path.times[:-1], path.times[:-2] + np.diff(path.times[:-1]) / 3])
+    weights = path.at(times)
+    assert_allclose(path.at_mass(weights.sum(axis=1)), weights, atol=1e-9)
+    assert_allclose(path.at_mass(path.masses[-1]), path.weights[-1], atol=1e-12)
+    with pytest.raises(ArgumentError, match=r"masses must be from 0\.09 to \d\.\d+, got 0\.01 to 0\.01"):
+        path.at_mass(0.01)
+
+
 def test_the_direction_of_the_start_does_not_matter():
     problem = Problem.gaussian(10, 30, 2, seed=1)
     paths = [large_ratio_path(problem, FLOW.start(30, 0.5, u)) for u in (None, np.geomspace(1, 9, 30))]

@@ -78,6 +78,31 @@ class LargeRatioPath(Value):
         share = np.where(tau >= self.times[-1], 1.0, share)[..., None]
         return self.weights[piece] + share * (self.arriving[piece + 1] - self.weights[piece])
 
+    def at_mass(self, masses: ArrayLike) -> Array:
+        r"""Weights of masses S of any shape (...), shape (..., N); where w jumps, those from there on.
+
+        Args:
+            masses: Shape (...), from the first to the last of the path's.
+
+        Raises:
+            ArgumentError: for others.
+
+        Example:
+            >>> from wnlib import GradientFlow, Problem, large_ratio_path
+            >>> problem, flow = Problem(A=[[2, 1], [0, 1]], y=[3, 1]), GradientFlow(depth=2)
+            >>> path = large_ratio_path(problem, flow.start(2, scale=0.1))
+            >>> path.at_mass([0.5, 2.0]).round(3).tolist()
+            [[0.5, 0.0], [1.0, 1.0]]
+        """
+        S = check.array("masses", masses, (...,))
+        if S.size and not self.masses[0] <= S.min() <= S.max() <= self.masses[-1]:
+            raise ArgumentError(
+                f"masses must be from {self.masses[0]:.6g} to {self.masses[-1]:.6g}, got {S.min():.6g} to {S.max():.6g}"
+            )
+        piece = np.minimum(np.searchsorted(self.masses, S, side="right"), len(self.masses) - 1) - 1
+        share = ((S - self.masses[piece]) / np.diff(self.masses)[piece])[..., None]
+        return np.asarray(self.weights[piece] + share * (self.arriving[piece + 1] - self.weights[piece]))
+
     def integral(self, times: ArrayLike) -> Array:
         r"""$\int_0^{\hat\tau} w$ at finite times of any shape (...), shape (..., N).
 
