@@ -57,6 +57,7 @@ from wnlib.models.grouped import (
 )
 from wnlib.models.grouped_limit import GroupedLimit as GroupedLimit, grouped_limit as grouped_limit
 from wnlib.models.layered import LayeredTrajectory as LayeredTrajectory, integrate_layered as integrate_layered
+from wnlib.models.layered_descent import LayeredDescent as LayeredDescent, layered_descent as layered_descent
 from wnlib.models.layered_limit import LayeredLimit as LayeredLimit, layered_limit as layered_limit
 from wnlib.models.matrix import MatrixProblem as MatrixProblem
 from wnlib.models.matrix_descent import MatrixDescent as MatrixDescent, matrix_descent as matrix_descent

@@ -23,6 +23,7 @@ from wnlib import (
     Problem,
     SalimansKingmaDescent,
     descend,
+    layered_descent,
     matrix_descent,
 )
 from wnlib._diverging import finite, loss_bound
@@ -169,6 +170,38 @@ def test_a_matrix_whose_radius_would_be_negative_has_diverged() -> None:
         run = matrix_descent(problem, 1, [1.0], [step], ratio=0.1, steps=5)
         assert run.diverged[0] == diverged
         assert run.steps[0] == (0 if diverged else 5)
+
+
+@pytest.mark.parametrize("ratio", [None, 2.0])
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize(("scale", "step"), [(1.0, 1e9), (1.0, 1e200), (1.0, 1e308), (1e160, 1.0), (5e307, 1.0)])
+def test_layers_that_leave_the_numbers_have_diverged(
+    scale: float, step: float, depth: int, ratio: float | None
+) -> None:
+    x = np.linspace(-1, 1, depth * N).reshape(depth, N)
+    run = layered_descent(PROBLEM, scale * x, step, 50, ratio)
+    assert run.diverged
+    assert not run.fit
+    assert run.steps < 50
+    assert np.isfinite(run.factors).all()
+    assert (run.losses[:-1] <= 1e6 * max(run.losses[0], PROBLEM.loss_of_zero)).all()
+    calm = layered_descent(PROBLEM, x, 0.01, 50, ratio)
+    assert (calm.steps, calm.fit, calm.diverged) == (50, False, False)
+
+
+@pytest.mark.parametrize("ratio", [None, 2.0])
+def test_layers_of_no_finite_loss_fit_to_no_tolerance(ratio: float | None) -> None:
+    run = layered_descent(PROBLEM, np.full((2, N), 1e160), 1.0, 5, ratio, tolerance=1e200)
+    assert (run.steps, run.fit, run.diverged) == (0, False, True)
+
+
+@pytest.mark.parametrize("ratio", [None, 1.0])
+def test_layers_that_leave_an_interpolant_for_a_cycle_have_not_diverged(ratio: float | None) -> None:
+    """A loss that is far larger than at the start, but not than at zero."""
+    run = layered_descent(Problem([[1.0]], [1.0]), [[1.0], [1.0 + 1e-5]], 1.1, 500, ratio, tolerance=1e-8)
+    assert (run.steps, run.fit, run.diverged) == (500, False, False)
+    assert run.losses[-1] > 1e8 * run.losses[0]
+    np.testing.assert_allclose(run.losses[-2:], run.losses[-4:-2])
 
 
 def test_a_bound_is_a_number_whatever_the_losses() -> None:

@@ -262,6 +262,13 @@ def layered_end(given: Given) -> list[Any]:
     return [end.weights, end.theta, end.residual]
 
 
+def layered_descent(given: Given) -> list[Any]:
+    factors, step = given.array("factors", [[1, 2, 1], [1, -1, 2]]), given.real("step", SMALL)
+    options = {"ratio": given.real("ratio", 4.0), "tolerance": given.real("tolerance", SMALL)}
+    run = wnlib.layered_descent(PROBLEM, factors, step, given.integer("steps", 4), **options)
+    return [run.factors, run.losses]
+
+
 def limits(given: Given) -> list[Any]:
     curve = LimitCurve(PROBLEM, given.integer("depth", 2), given.array("direction", [1, 1, 1]))
     return [curve.limit(FLOW, START, given.real("tolerance", SMALL)), curve.depth]
@@ -346,6 +353,7 @@ DOORS: dict[str, Door] = {
     "invariant_drift": lambda given: wnlib.invariant_drift(PLAIN, PROBLEM, Polar.concatenate([many(given)] * 2)),
     "invariants": lambda given: wnlib.invariants(FLOW, PROBLEM, START, given.real("reference", 0.5)),
     "LargeRatioPath": large_ratio,
+    "layered_descent": layered_descent,
     "layered_limit": layered_end,
     "limit": lambda given: wnlib.limit(FLOW, ONE, one(given), given.real("tolerance", SMALL)),
     "longest_step": at_weights(wnlib.longest_step),
@@ -404,6 +412,7 @@ RESULTS = {
     "Descent",
     "GroupedLimit",
     "GroupedTrajectory",
+    "LayeredDescent",
     "LayeredLimit",
     "LayeredTrajectory",
     "Limit",

@@ -1,4 +1,4 @@
-"""Networks whose layers have factors of their own: the flows, their leaves, their limits, and PyTorch's layers."""
+"""Networks whose layers have factors of their own: flows, their leaves and limits, descents, and PyTorch's layers."""
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from wnlib import (
     blow_up_times,
     integrate,
     integrate_layered,
+    layered_descent,
     layered_limit,
     limit,
 )
@@ -194,33 +195,119 @@ def test_entries_that_never_move_are_refused_and_times_need_layers():
         blow_up_times([[1.0]])
 
 
+def ratio_of(flow):
+    return flow.ratio if isinstance(flow, WeightNormFlow) else None
+
+
+@pytest.mark.parametrize("flow", FLOWS[:4], ids=str)
+def test_descent_follows_the_flow_at_first_order(flow):
+    x, t_end = 2 * factors(flow.depth), 2.0
+    wanted = integrate_layered(flow, SIGNED, x, t_end, stop=1e-12, rtol=1e-10).factors[-1]
+    runs = [layered_descent(SIGNED, x, t_end / n, n, ratio_of(flow), tolerance=1e-12) for n in (200, 400)]
+    assert [run.steps for run in runs] == [200, 400]
+    errors = [np.abs(run.factors - wanted).max() for run in runs]
+    assert errors[0] < 0.01
+    assert_allclose(errors[0] / errors[1], 2, rtol=0.03)
+
+
+@pytest.mark.parametrize("flow", FLOWS[:4], ids=str)
+def test_descent_ends_near_the_limit_of_the_flow_at_first_order(flow):
+    x = factors(flow.depth)
+    wanted = layered_limit(flow, SIGNED, x)
+    runs = [layered_descent(SIGNED, x, step, 20_000, ratio_of(flow), tolerance=1e-6) for step in (0.04, 0.02)]
+    stop = 1e-12 * SIGNED.loss_of_zero
+    assert all(run.fit and run.losses[-1] <= stop < run.losses[-2] for run in runs)
+    errors = [np.abs(run.factors - wanted.factors).max() for run in runs]
+    assert errors[0] < 0.02
+    assert_allclose(errors[0] / errors[1], 2, rtol=0.1)
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=str)
+def test_steps_are_along_the_gradient_of_the_loss_in_the_coordinates(flow):
+    """By imaginary steps, which have no error but rounding: no formula of the gradient is needed."""
+    x, step, steps, imaginary = 2 * factors(flow.depth), 0.1, 5, 1e-30j
+    plain = isinstance(flow, GradientFlow)
+
+    def factors_of(state):
+        g, v = state[:, :1], state[:, 1:]
+        return v if plain else g * v / np.sqrt(np.sum(v * v, axis=1, keepdims=True))
+
+    def loss(state):
+        return 0.5 * np.sum((SIGNED.y - SIGNED.A @ factors_of(state).prod(axis=0)) ** 2)
+
+    g = np.linalg.norm(x, axis=1, keepdims=True)
+    state, losses = np.hstack([g, x if plain else x / g / np.sqrt(flow.ratio)]), []
+    for _ in range(steps):
+        losses.append(loss(state))
+        units = np.eye(state.size).reshape(-1, *state.shape)
+        gradient = np.array([loss(state + imaginary * unit).imag / abs(imaginary) for unit in units])
+        state = state - step * gradient.reshape(state.shape)
+    run = layered_descent(SIGNED, x, step, steps, ratio_of(flow))
+    assert_allclose(run.factors, factors_of(state), rtol=1e-12, atol=1e-13)
+    assert_allclose(run.losses, [*losses, loss(state)], rtol=1e-12)
+
+
+def test_a_radius_of_a_descent_may_change_its_sign():
+    problem, u = Problem([[1.0, -1.0]], [1.0]), np.array([1.0, 2.0]) / np.sqrt(5)
+    x = np.array([0.1 * u, 0.2 * u])
+    path = integrate_layered(WeightNormFlow(2, 1.0), problem, x, 1e4)
+    run = layered_descent(problem, x, 0.01, 10_000, ratio=1.0)
+    assert (run.fit, run.diverged) == (True, False)
+    assert path.radii[-1].min() < 0
+    assert_allclose(run.factors, path.factors[-1], atol=0.01)
+
+
+def test_a_descent_from_what_fits_takes_no_step():
+    x = np.array([[1.0, 2.0], [3.0, -1.0]])
+    run = layered_descent(Problem([[1.0, 1.0]], [1.0]), x, 0.1, 10, ratio=2.0)
+    assert (run.steps, run.fit, run.diverged) == (0, True, False)
+    assert_allclose(run.factors, x, rtol=0)
+    assert_allclose(run.losses, [0.0], atol=0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"factors": np.ones((1, 8))}, "factors must have at least 2 layers, got 1"),
+        ({"factors": np.ones((2, 7))}, r"factors must have shape \(any, 8\) .*, got \(2, 7\)"),
+        ({"factors": [np.ones(8), np.zeros(8)]}, "factors must have no zero layer, got layer 1"),
+        ({"step": 0.0}, "step must be > 0, got 0.0"),
+        ({"steps": 0}, "steps must be >= 1, got 0"),
+        ({"ratio": -1.0}, "ratio must be > 0, got -1.0"),
+        ({"tolerance": 0.0}, "tolerance must be > 0, got 0.0"),
+    ],
+)
+def test_bad_descents_are_refused(changed, message):
+    with pytest.raises(ArgumentError, match=message):
+        layered_descent(**{"problem": SIGNED, "factors": factors(2), "step": 0.1, "steps": 5, **changed})
+
+
 @pytest.mark.parametrize("depth", [2, 3])
-def test_pytorch_with_a_weight_norm_for_each_layer_follows_the_flow_at_first_order(depth):
+def test_pytorch_with_a_weight_norm_for_each_layer_takes_the_steps_of_descent(depth):
     torch = pytest.importorskip("torch")
     weight_norm = pytest.importorskip("torch.nn.utils.parametrizations").weight_norm
-    size, t_end = 0.6, 2.0
-    flow, x = WeightNormFlow(depth, size**-2), 2 * factors(depth)
-    wanted = integrate_layered(flow, SIGNED, x, t_end, stop=1e-12, rtol=1e-10).weights[-1]
+    size, step, steps, x = 0.6, 0.005, 400, 2 * factors(depth)
     A, y = torch.from_numpy(SIGNED.A.copy()), torch.from_numpy(SIGNED.y.copy())
-    errors = []
-    for steps in (400, 800):
-        layers = []
-        for entries in x:
-            layer = torch.nn.Linear(8, 1, bias=False, dtype=torch.float64)
-            with torch.no_grad():
-                layer.weight.copy_(torch.from_numpy(entries.copy()))
-                weight_norm(layer, dim=None)
-                v = layer.parametrizations.weight.original1
-                v.mul_(size / v.norm())
-            layers.append(layer)
-        parameters = [parameter for layer in layers for parameter in layer.parameters()]
-        optimizer = torch.optim.SGD(parameters, lr=t_end / steps)
-        for _ in range(steps):
-            optimizer.zero_grad()
-            weights = torch.stack([layer.weight.squeeze(0) for layer in layers]).prod(dim=0)
-            (0.5 * (y - A @ weights).square().sum()).backward()
-            optimizer.step()
-        weights = np.prod([layer.weight.detach().numpy().ravel() for layer in layers], axis=0)
-        errors.append(np.abs(weights - wanted).max())
-    assert errors[0] < 0.01
-    assert_allclose(errors[0] / errors[1], 2, rtol=0.1)
+    layers = []
+    for entries in x:
+        layer = torch.nn.Linear(8, 1, bias=False, dtype=torch.float64)
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(entries.copy()))
+            weight_norm(layer, dim=None)
+            v = layer.parametrizations.weight.original1
+            v.mul_(size / v.norm())
+        layers.append(layer)
+    parameters = [parameter for layer in layers for parameter in layer.parameters()]
+    optimizer = torch.optim.SGD(parameters, lr=step)
+    losses = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        weights = torch.stack([layer.weight.squeeze(0) for layer in layers]).prod(dim=0)
+        loss = 0.5 * (y - A @ weights).square().sum()
+        losses.append(loss.item())
+        loss.backward()
+        optimizer.step()
+    run = layered_descent(SIGNED, x, step, steps, size**-2, tolerance=1e-12)
+    assert run.steps == steps
+    assert_allclose(run.losses[:-1], losses, rtol=0, atol=1e-12)
+    assert_allclose(run.factors, [layer.weight.detach().numpy().ravel() for layer in layers], rtol=0, atol=1e-12)

@@ -46,6 +46,7 @@ from wnlib import (
     invariant_drift,
     invariants,
     large_ratio_path,
+    layered_descent,
     layered_limit,
     limit,
     longest_step,
@@ -326,6 +327,15 @@ def layered(flow: Flow) -> Solver:
     return solve
 
 
+def layers_stepped(ratio: float | None) -> Solver:
+    def solve(by: Scaling) -> Answer:
+        factors, step = np.ldexp(FACTORS[: by.depth], by.point), by(0.01, by.time)
+        run = layered_descent(by.problem(), factors, step, 30, None if ratio is None else by(ratio, -2 * by.point))
+        return {"factors": (run.factors, by.point), "loss": (run.losses, 2 * by.data)}
+
+    return solve
+
+
 def of_matrices(by: Scaling) -> Answer:
     problem = MatrixProblem(np.ldexp(MATRICES.A, by.matrix), np.ldexp(MATRICES.y, by.data))
     answer = {}
@@ -358,6 +368,8 @@ SOLVERS: dict[str, tuple[Callable[[int], Solver], tuple[int, ...]]] = {
     "separate spheres": (lambda L: separated(False), DEEP),
     "layers of gradient flow": (lambda L: layered(GradientFlow(L)), DEEP),
     "layers of weight normalization": (lambda L: layered(WeightNormFlow(L, 2.0)), DEEP),
+    "layered descent": (lambda L: layers_stepped(None), DEEP),
+    "normalized layered descent": (lambda L: layers_stepped(2.0), DEEP),
     "matched clocks": (lambda L: separated(True), DEEP),
     "groups": (lambda L: grouped(False), DEEP),
     "groups with matched clocks": (lambda L: grouped(True), DEEP),
