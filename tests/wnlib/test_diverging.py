@@ -191,7 +191,7 @@ def test_layers_that_leave_the_numbers_have_diverged(
 
 @pytest.mark.parametrize("ratio", [None, 2.0])
 def test_layers_of_no_finite_loss_fit_to_no_tolerance(ratio: float | None) -> None:
-    run = layered_descent(PROBLEM, np.full((2, N), 1e160), 1.0, 5, ratio, tolerance=1e200)
+    run = layered_descent(Problem([[1.0]], [1.0]), [[1e160], [1e160]], 1.0, 5, ratio, tolerance=1e200)
     assert (run.steps, run.fit, run.diverged) == (0, False, True)
 
 
