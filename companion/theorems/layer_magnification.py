@@ -1,4 +1,4 @@
-r"""Magnification, layer by layer
+r"""Layers are magnified alike
 
 With a sphere for each layer, all layers are magnified alike, and the differences between their directions fade as the
 inverse square of the magnification.

@@ -217,7 +217,7 @@ def test_a_chapter_is_edited_and_run_with_another_parameter(book: Path) -> None:
         server.ask("PUT", "api/contents/index.ipynb", {"type": "notebook", "format": "json", "content": content})
         with server.kernel("index.ipynb") as kernel:
             said = [kernel.printed(cell["source"]) for cell in codes]
-            assert "verified: with weight normalization the end depends less on the start" in said[-1]
+            assert any("verified: with weight normalization the end depends less on the start" in each for each in said)
             assert said[-1].endswith("at depth 3\n")
             assert kernel.printed("import sys; print(sys.executable)").strip() == sys.executable
     edited = INDEX.read_bytes()
