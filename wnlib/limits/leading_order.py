@@ -68,6 +68,13 @@ class LeadingOrder:
         """$z^*$, shape (N,)."""
         return beside(self.problem, self.found, self.start, self.depth)
 
+    @cached_property
+    def _certificates(self) -> tuple[Array, Array]:
+        """The slacks (N - |J|,) of the certificate with the largest margin, and how others move them (N - |J|, K)."""
+        off = ~self.found.support
+        priced = self.problem.A / self.found.costs
+        return 1 - priced[:, off].T @ self.found.dual, priced[:, off].T @ left_kernel(priced[:, ~off])
+
     def end(self, surplus: float) -> End:
         r"""Where a surplus $\sum \chi_j s_j w_j$ is left, in the units of the costs; at depth 2, log M >= `LEAST`."""
         off, L = ~self.found.support, self.depth
@@ -101,9 +108,7 @@ class LeadingOrder:
 
     def slacks(self, terms: Terms) -> Array:
         """Those (N - |J|,) of the certificate with the least sum of convex terms, by Newton's method."""
-        off = ~self.found.support
-        priced = self.problem.A / self.found.costs
-        s, moves = 1 - priced[:, off].T @ self.found.dual, priced[:, off].T @ left_kernel(priced[:, ~off])
+        s, moves = self._certificates
         for _ in range(STEPS):
             values, slopes, curvatures = terms(s)
             slope = -moves.T @ slopes

@@ -7,6 +7,8 @@ $\langle\chi, w\rangle - Q$ depends on M alone, and falls with it: M is the root
 difference of like numbers.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
@@ -106,6 +108,7 @@ def _end(problem: Problem, depth: int, excess: float, direction: ArrayLike | Non
     slacks = np.maximum(found.costs - problem.A.T @ found.dual, 0.0)  # below 0 by no more than rounding errors
     first, surplus = LeadingOrder(problem, found, start, depth), excess * float(found.costs @ found.target)
 
+    @cache
     def limit_from(log_scale: float) -> Limit:
         return curve.limit(flow, flow.start(count, float(np.exp(log_scale)), direction))
 

@@ -20,7 +20,7 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.errors import ArgumentError
 from wnlib.linear.linear_program import linear_program
-from wnlib.linear.ranks import left_kernel
+from wnlib.linear.ranks import left_kernel, rank
 from wnlib.problem import Problem
 
 
@@ -57,7 +57,7 @@ def null_space_constant(
     known = None if signs is None else _signs(signs, J.size)
     A = linalg.orth(problem.A).T @ problem.A  # the kernel is the same
     on, off = A[:, J], np.delete(A, J, axis=1)
-    if np.linalg.matrix_rank(on) < J.size:
+    if rank(on) < J.size:
         return np.inf
     if not (J.size and off.shape[1]):
         return 0.0
