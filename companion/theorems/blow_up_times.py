@@ -85,7 +85,6 @@ Derived here.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -93,7 +92,7 @@ import sympy as sp
 
 from companion.verification import symbolic
 from companion.verification.ensemble import Case, Ensemble
-from companion.verification.layers import joined, layered, led, turned
+from companion.verification.layers import followed, layered
 from companion.verification.measuring import together
 from companion.verification.symbolic import Depth, Derivation, Step
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
@@ -101,11 +100,11 @@ from wnlib import _checks as check
 from wnlib._checks import Array
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.models.blow_up import blow_up_times, cheapest_interpolant
-from wnlib.models.layered import LayeredTrajectory, integrate_layered
+from wnlib.models.layered import LayeredTrajectory
 from wnlib.models.layered_limit import layered_limit
 from wnlib.problem import Problem
 
-END, FITTED, RTOL = 1e4, 0.1, 1e-8
+RTOL = 1e-8
 Costs = Callable[[Array], tuple[Array, Array]]
 
 
@@ -151,14 +150,7 @@ def measure(
     `share`; a radius that changes its sign (`turning`); other `costs`; another `power` of M in the bound.
     """
     found = list[Measurement]()
-    normalized, problem, x = turned(case) if turning else layered(case)
-    for flow in (normalized,) if turning else (normalized, case.plain):
-        path = integrate_layered(flow, problem, x, END, FITTED, RTOL)
-        if doubling and isinstance(flow, WeightNormFlow):
-            faster = replace(flow, ratio=2 * flow.ratio)
-            path = joined(path, integrate_layered(faster, problem, path.factors[-1], END, FITTED / 10, RTOL))
-        if lead != 1:
-            path = led(path, lead)
+    for path in followed(case, RTOL, lead, doubling, turning):
         difference, bound = _along(path, share, costs, power)
         found += [difference, bound] if turning or path.radii.min() > 0 else [difference]
     return together(*found, _at_limit(case, costs))

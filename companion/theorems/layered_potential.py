@@ -93,7 +93,7 @@ import sympy as sp
 
 from companion.verification import symbolic
 from companion.verification.ensemble import Case, Ensemble
-from companion.verification.layers import joined, layered, led, turned
+from companion.verification.layers import followed
 from companion.verification.measuring import together
 from companion.verification.symbolic import Depth, Derivation, Step, c
 from companion.verification.theorem import Falsifier, Kind, Measurement, Theorem
@@ -102,11 +102,11 @@ from wnlib._checks import Array
 from wnlib.flows.flow import Flow, GradientFlow
 from wnlib.flows.weight_norm import WeightNormFlow
 from wnlib.models.blow_up import Leaf
-from wnlib.models.layered import LayeredTrajectory, integrate_layered
+from wnlib.models.layered import LayeredTrajectory
 from wnlib.models.layered_limit import DualPoint, LayeredDual, layered_limit
 from wnlib.problem import Problem
 
-END, FITTED, RTOL = 1e4, 0.1, 1e-9
+RTOL = 1e-9
 H = 1e-4  # of a Newton step, and of what is left to a blow-up
 Start = Callable[[Flow, Array], tuple[Flow, Array]]
 
@@ -168,14 +168,7 @@ def measure(
     its sign (`turning`); the program of all data, before these are `fitted`; that of another flow or start.
     """
     found = list[Measurement]()
-    normalized, problem, x = turned(case) if turning else layered(case)
-    for flow in (normalized,) if turning else (normalized, case.plain):
-        path = integrate_layered(flow, problem, x, END, FITTED, RTOL)
-        if doubling and isinstance(flow, WeightNormFlow):
-            faster = replace(flow, ratio=2 * flow.ratio)
-            path = joined(path, integrate_layered(faster, problem, path.factors[-1], END, FITTED / 10, RTOL))
-        if lead != 1:
-            path = led(path, lead)
+    for path in followed(case, RTOL, lead, doubling, turning):
         if path.radii.min() > 0 or turning:
             found += _dual(path)
         if path.radii.min() > 0:

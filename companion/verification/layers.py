@@ -1,5 +1,6 @@
 """Cases of networks whose layers have factors of their own, and wrong variants of their flows."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,12 @@ from companion.verification.measuring import solved
 from wnlib._checks import Array
 from wnlib.flows.polar import radius_of
 from wnlib.flows.weight_norm import WeightNormFlow
-from wnlib.models.layered import LayeredTrajectory, decode, encode, layered_field
+from wnlib.models.layered import LayeredTrajectory, decode, encode, integrate_layered, layered_field
 from wnlib.models.signed import signed
 from wnlib.problem import Problem
 from wnlib.sparse.basis_pursuit import basis_pursuit
+
+END, FITTED = 1e4, 0.1  # of a run: its longest time, and the residual at which it stops
 
 
 def layered(case: Case) -> tuple[WeightNormFlow, Problem, Array]:
@@ -28,6 +31,22 @@ def layered(case: Case) -> tuple[WeightNormFlow, Problem, Array]:
     sizes = case.scale * size * rng.uniform(0.7, 1.4, (L, 1))
     flow = WeightNormFlow(L, 2 * case.ratio / (max(1, L - 2) * size**2))
     return flow, problem, np.asarray(sizes * x / np.linalg.norm(x, axis=1, keepdims=True))
+
+
+def followed(
+    case: Case, rtol: float, lead: float = 1.0, doubling: bool = False, turning: bool = False
+) -> Iterator[LayeredTrajectory]:
+    """Weight normalization and, unless the case is the `turning` one, gradient flow, until a tenth is left.
+
+    For falsifiers: a first layer whose rates `lead`; a ratio that is `doubling` on the way.
+    """
+    normalized, problem, x = turned(case) if turning else layered(case)
+    for flow in (normalized,) if turning else (normalized, case.plain):
+        path = integrate_layered(flow, problem, x, END, FITTED, rtol)
+        if doubling and isinstance(flow, WeightNormFlow):
+            faster = replace(flow, ratio=2 * flow.ratio)
+            path = joined(path, integrate_layered(faster, problem, path.factors[-1], END, FITTED / 10, rtol))
+        yield path if lead == 1 else led(path, lead)
 
 
 def joined(first: LayeredTrajectory, second: LayeredTrajectory) -> LayeredTrajectory:
